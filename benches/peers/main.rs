@@ -1,0 +1,206 @@
+//! `cargo bench --bench peers [-- ROW.. --quick --dir FOLDER]`: Holdfast, Debian's `docker-registry` and nginx side
+//! by side in one run, driven by one client; prints a Markdown table of figures, ratios and server CPU seconds.
+//! Rows: push-small head pull push pages memory start (all without arguments). It needs `apt-get install
+//! docker-registry nginx-light` and about 25 GB of disk; what is missing is named and left out. `HOLDFAST_BIN`
+//! names another binary than the one that Cargo built; HOLDFAST_* settings reach the server.
+//! It knows the servers only by their wire, their storage folder and /proc.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
+#![allow(clippy::disallowed_methods)] // the environment and threads are its own, no server code runs here
+#![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)] // counts become figures of three digits
+
+mod blob;
+mod client;
+mod layout;
+mod memory;
+mod pages;
+mod payload;
+mod pull;
+mod reads;
+mod servers;
+mod small;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use client::Res;
+use servers::{Kind, Server};
+use table::Line;
+
+const ROWS: [&str; 7] = ["push-small", "head", "pull", "push", "pages", "memory", "start"];
+
+/// What a row is given: where it may write, how much it may do, and which servers there are.
+pub struct Bench {
+    /// A folder of this run's own, emptied after each row.
+    pub dir: PathBuf,
+    /// Less of everything: for a look, not for the record.
+    pub quick: bool,
+    holdfast: Option<PathBuf>,
+    registry: Option<PathBuf>,
+    nginx: Option<PathBuf>,
+}
+
+impl Bench {
+    /// `full` normally, `quick` under `--quick`.
+    pub fn size<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// The registries that are here, Holdfast first.
+    pub fn registries(&self) -> Vec<Kind> {
+        [Kind::Holdfast, Kind::Registry].into_iter().filter(|kind| self.binary(*kind).is_some()).collect()
+    }
+
+    /// Starts a server on a folder below the run's own; `None` when it is not installed.
+    pub fn start(&self, kind: Kind, folder: &Path) -> Res<Option<Server>> {
+        let Some(binary) = self.binary(kind) else { return Ok(None) };
+        std::fs::create_dir_all(folder)?;
+        Server::start(kind, binary, folder).map(Some)
+    }
+
+    /// The program of a server.
+    pub fn binary(&self, kind: Kind) -> Option<&Path> {
+        match kind {
+            Kind::Holdfast => self.holdfast.as_deref(),
+            Kind::Registry => self.registry.as_deref(),
+            Kind::Nginx => self.nginx.as_deref(),
+        }
+    }
+
+    /// A line on stderr, so that a long run tells where it is.
+    pub fn say(&self, text: &str) {
+        eprintln!("peers: {text}");
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Res<()> {
+    let (rows, quick, dir) = arguments()?;
+    let bench = Bench {
+        dir: dir.join(format!("peers-{}", std::process::id())),
+        quick,
+        holdfast: holdfast(),
+        registry: find("docker-registry"),
+        nginx: find("nginx"),
+    };
+    for (kind, how) in [
+        (Kind::Holdfast, "set HOLDFAST_BIN to the built program"),
+        (Kind::Registry, "apt-get install docker-registry"),
+        (Kind::Nginx, "apt-get install nginx-light"),
+    ] {
+        if bench.binary(kind).is_none() {
+            bench.say(&format!("{} is missing, its column stays empty ({how})", kind.name()));
+        }
+    }
+    if bench.registries().is_empty() {
+        return Err("neither Holdfast nor docker-registry is here".into());
+    }
+    std::fs::create_dir_all(&bench.dir)?;
+    warn_of_room(&bench)?;
+    let header = table::header(&bench);
+    let began = Instant::now();
+    let outcome = all_rows(&bench, &rows);
+    let _ = std::fs::remove_dir_all(&bench.dir);
+    println!("{header}\n");
+    let (lines, failures) = outcome;
+    print!("{}", table::render(&lines));
+    println!("\nThe run took {:.0} s.", began.elapsed().as_secs_f64());
+    if failures.is_empty() { Ok(()) } else { Err(format!("{} failed", failures.join(", ")).into()) }
+}
+
+/// Every chosen row in turn; one that fails is told and the others still run.
+fn all_rows(bench: &Bench, rows: &[String]) -> (Vec<Line>, Vec<&'static str>) {
+    let chosen = |name: &str| rows.is_empty() || rows.iter().any(|row| row == name);
+    let (mut lines, mut failures) = (Vec::new(), Vec::new());
+    let mut row = |name: &'static str, wanted: bool, work: &dyn Fn() -> Res<Vec<Line>>| {
+        if !wanted {
+            return;
+        }
+        let began = Instant::now();
+        match work() {
+            Ok(more) => lines.extend(more),
+            Err(error) => {
+                bench.say(&format!("{name} failed: {error}"));
+                failures.push(name);
+            }
+        }
+        if let Err(error) = clear(&bench.dir) {
+            bench.say(&format!("{name}: clearing up: {error}"));
+        }
+        bench.say(&format!("{name}: {:.0} s", began.elapsed().as_secs_f64()));
+    };
+    row("push-small", chosen("push-small"), &|| small::rows(bench));
+    row("head", chosen("head"), &|| reads::rows(bench));
+    row("pull", chosen("pull"), &|| pull::rows(bench));
+    row("push", chosen("push"), &|| blob::rows(bench));
+    row("memory", chosen("memory"), &|| memory::rows(bench));
+    let (pages, start) = (chosen("pages"), chosen("start"));
+    row("pages and start", pages || start, &|| pages::rows(bench, pages, start));
+    (lines, failures)
+}
+
+/// Empties the run's folder and lets the disk settle, so that a row does not pay for the one before.
+fn clear(dir: &Path) -> Res<()> {
+    std::fs::remove_dir_all(dir)?;
+    std::fs::create_dir_all(dir)?;
+    rustix::fs::syncfs(std::fs::File::open(dir)?)?;
+    Ok(())
+}
+
+fn arguments() -> Res<(Vec<String>, bool, PathBuf)> {
+    let (mut rows, mut quick) = (Vec::new(), false);
+    // Not the temporary folder of the system, which is often memory: syncing would cost nothing there.
+    let mut dir = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut given = std::env::args().skip(1);
+    while let Some(word) = given.next() {
+        match word.as_str() {
+            "--bench" => {} // Cargo says so to every bench target
+            "--quick" => quick = true,
+            "--dir" => dir = given.next().ok_or("--dir needs a folder")?.into(),
+            row if ROWS.contains(&row) => rows.push(word),
+            other => return Err(format!("unknown row {other:?}; there are: {}", ROWS.join(" ")).into()),
+        }
+    }
+    Ok((rows, quick, dir))
+}
+
+fn holdfast() -> Option<PathBuf> {
+    let built = option_env!("CARGO_BIN_EXE_holdfast").map(PathBuf::from);
+    std::env::var_os("HOLDFAST_BIN").map(PathBuf::from).or(built).filter(|path| path.is_file())
+}
+
+/// A program on the PATH or in the folders of system services, which are not on every user's PATH.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+fn warn_of_room(bench: &Bench) -> Res<()> {
+    let disk = rustix::fs::statvfs(&bench.dir)?;
+    let free = disk.f_bavail * disk.f_frsize / 1_000_000_000;
+    if free < bench.size(25, 8) {
+        bench.say(&format!("only {free} GB free in {}: rows may fail (--dir)", bench.dir.display()));
+    }
+    Ok(())
+}
+
+/// The first line of `program --version`, for the header.
+pub fn version(program: &Path) -> String {
+    let flag = if program.ends_with("nginx") { "-v" } else { "--version" };
+    let Ok(output) = Command::new(program).arg(flag).env_remove("HOLDFAST_BIN").output() else {
+        return "unknown version".into();
+    };
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).lines().next().unwrap_or("unknown version").to_owned()
+}

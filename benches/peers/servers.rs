@@ -1,0 +1,236 @@
+//! Starts and stops the servers, and reads their CPU seconds and memory from /proc. It must not know what is
+//! measured.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::{Conn, Res};
+
+/// Which program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The program of this project.
+    Holdfast,
+    /// Debian's `docker-registry`.
+    Registry,
+    /// Serves a folder with sendfile.
+    Nginx,
+}
+
+impl Kind {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Holdfast => "Holdfast",
+            Kind::Registry => "docker-registry",
+            Kind::Nginx => "nginx",
+        }
+    }
+
+    /// Where a server started on `folder` keeps `docker/registry/v2`.
+    pub fn storage_root(self, folder: &Path) -> PathBuf {
+        if self == Kind::Holdfast { folder.join("registry") } else { folder.to_owned() }
+    }
+}
+
+/// A running server; stopped when dropped.
+pub struct Server {
+    /// Which program.
+    pub kind: Kind,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The folder that holds `docker/registry/v2` (nginx: what it serves).
+    pub root: PathBuf,
+    /// Seconds from its start until it was ready.
+    pub started_in: f64,
+    child: Child,
+    _stdout: Option<BufReader<ChildStdout>>,
+}
+
+/// How long a server may take to come up or to go.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Server {
+    /// Starts the program on a folder and waits until it is ready.
+    pub fn start(kind: Kind, binary: &Path, folder: &Path) -> Res<Server> {
+        let server = match kind {
+            Kind::Holdfast => holdfast(binary, folder),
+            // The port was free a moment ago; another process may have taken it since.
+            Kind::Registry => registry(binary, folder).or_else(|_| registry(binary, folder)),
+            Kind::Nginx => nginx(binary, folder).or_else(|_| nginx(binary, folder)),
+        };
+        server.map_err(|error| format!("{} did not start: {error}", kind.name()).into())
+    }
+
+    /// User and system seconds so far, of the process with all its threads and of its children.
+    pub fn cpu(&self) -> Res<f64> {
+        let pid = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let children = children.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
+        std::iter::once(pid).chain(children).map(process_cpu).sum()
+    }
+
+    /// The most memory that was resident so far and what is now, in MiB.
+    pub fn memory(&self) -> Res<(f64, f64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| -> Res<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
+            Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        };
+        Ok((field("VmHWM:")?, field("VmRSS:")?))
+    }
+
+    /// The file of a blob.
+    pub fn blob_file(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        self.root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    }
+
+    fn ready(mut self, path: &str, began: Instant) -> Res<Server> {
+        while began.elapsed() < PATIENCE {
+            if let Ok(mut conn) = Conn::open(self.addr)
+                && conn.get(path)?.0.status == 200
+            {
+                self.started_in = began.elapsed().as_secs_f64();
+                return Ok(self);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("it ended with {status}").into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(format!("not ready after {} s", PATIENCE.as_secs()).into())
+    }
+
+    fn stop(&mut self) -> Res<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        let pid = i32::try_from(self.child.id())?;
+        kill_process(Pid::from_raw(pid).ok_or("no pid")?, Signal::TERM)?;
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.child.kill()?;
+        self.child.wait()?;
+        Err(format!("{} had to be killed", self.kind.name()).into())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("peers: {error}");
+        }
+    }
+}
+
+fn process_cpu(pid: u32) -> Res<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name stands in brackets and may hold anything; user and system ticks are the 14th and 15th field.
+    let (_, fields) = stat.rsplit_once(") ").ok_or("an unreadable stat")?;
+    let ticks: f64 = fields.split(' ').skip(11).take(2).map(|field| field.parse().unwrap_or(0.0)).sum();
+    Ok(ticks / ticks_a_second())
+}
+
+fn ticks_a_second() -> f64 {
+    static TICKS: OnceLock<f64> = OnceLock::new();
+    *TICKS.get_or_init(|| {
+        let told = Command::new("getconf").arg("CLK_TCK").output().ok();
+        told.and_then(|out| String::from_utf8_lossy(&out.stdout).trim().parse().ok()).unwrap_or(100.0)
+    })
+}
+
+fn holdfast(binary: &Path, folder: &Path) -> Res<Server> {
+    let began = Instant::now();
+    let mut child = Command::new(binary)
+        .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder)
+        .env_remove("HOLDFAST_BIN") // not a setting of the server, which refuses unknown ones
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = child.stdout.take().ok_or("no stdout")?;
+    let (sender, line) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stdout, mut line) = (BufReader::new(stdout), String::new());
+        let _ = stdout.read_line(&mut line);
+        let _ = sender.send((stdout, line));
+    });
+    let Ok((stdout, line)) = line.recv_timeout(PATIENCE) else {
+        child.kill()?;
+        child.wait()?;
+        return Err("it said nothing".into());
+    };
+    let Some(addr) = line.trim().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok()) else {
+        let _ = child.kill();
+        return Err(format!("it said {line:?} and ended with {}", child.wait()?).into());
+    };
+    let root = Kind::Holdfast.storage_root(folder);
+    let server = Server { kind: Kind::Holdfast, addr, root, started_in: 0.0, child, _stdout: Some(stdout) };
+    server.ready("/readyz", began)
+}
+
+/// A port that the system picks; these two cannot tell which one they got.
+fn free_port() -> Res<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+fn registry(binary: &Path, folder: &Path) -> Res<Server> {
+    let addr = free_port()?;
+    let config = folder.with_extension("yml");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: \
+         {root:?}}}\n  delete: {{enabled: true}}\n  cache: {{blobdescriptor: inmemory}}\n  maintenance: \
+         {{uploadpurging: {{enabled: false}}}}\nhttp: {{addr: \"{addr}\", relativeurls: true}}\n",
+        root = folder,
+    );
+    fs::write(&config, text)?;
+    let began = Instant::now();
+    let child = quiet(Command::new(binary).arg("serve").arg(&config)).spawn()?;
+    let root = Kind::Registry.storage_root(folder);
+    let server = Server { kind: Kind::Registry, addr, root, started_in: 0.0, child, _stdout: None };
+    server.ready("/v2/", began)
+}
+
+fn nginx(binary: &Path, folder: &Path) -> Res<Server> {
+    let addr = free_port()?;
+    let own = folder.with_extension("nginx");
+    fs::create_dir_all(&own)?;
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|name| format!("{name}_temp_path {}/{name};\n", own.display()))
+        .collect();
+    let text = format!(
+        "daemon off;\nuser root;\nworker_processes 1;\npid {own}/pid;\nerror_log stderr crit;\n\
+         events {{ worker_connections 64; }}\n\
+         http {{\naccess_log off;\nsendfile on;\nkeepalive_requests 1000000;\n{temporary}\
+         server {{ listen {addr}; root {root}; location = /up {{ return 200; }} }}\n}}\n",
+        own = own.display(),
+        root = folder.display(),
+    );
+    let config = own.join("nginx.conf");
+    fs::write(&config, text)?;
+    let began = Instant::now();
+    let child = quiet(Command::new(binary).args(["-e", "stderr", "-c"]).arg(&config)).spawn()?;
+    let (kind, root) = (Kind::Nginx, folder.to_owned());
+    let server = Server { kind, addr, root, started_in: 0.0, child, _stdout: None };
+    server.ready("/up", began)
+}

@@ -1,0 +1,35 @@
+//! Black-box tests: the built program, spoken to over the wire by a plain client of the tests' own.
+//! Each file is named for what it covers. Nothing here may use the project's own code: the client must keep the
+//! server honest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test fails by panicking, and tells by printing"
+)]
+
+#[path = "../testkit/mod.rs"]
+#[allow(dead_code, reason = "each test target uses its part of the kit")]
+mod testkit;
+
+mod adoption;
+mod adoption_traps;
+mod bad_bodies;
+mod bad_input;
+mod check;
+mod concurrency;
+mod delete;
+mod disk_full;
+mod listing;
+mod manifests;
+mod pull;
+mod push;
+mod push_chunks;
+mod ranges;
+mod referrers;
+mod resume;
+mod serving;
+mod stalls;

@@ -1,0 +1,187 @@
+# shellcheck shell=bash
+# What every stranger shares: checks, installing, starting and stopping programs, comparing bytes. Sourced, not run.
+# It must not know any one stranger.
+set -uo pipefail
+
+strangers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${HOLDFAST_BIN:?run this through conformance/run}" "${HOLDFAST_CACHE:?}" "${RESULTS:?}" "${STRANGER:?}"
+WORK=$(mktemp -d -t "holdfast-$STRANGER-XXXXXX")
+ROW="" VERSION=""
+declare -A PIDS=()
+
+# ---- checks ---------------------------------------------------------------------------------------------------------
+
+# row WHAT: the line of the final table that the next checks count for
+row() { ROW=$1; }
+
+# version TEXT: which program really ran; printed, and shown in the table
+version() { VERSION=$1; echo "version $1"; }
+
+# tally PASSED FAILED SKIPPED: records counts for the row
+tally() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$STRANGER" "$ROW" "$VERSION" "$1" "$2" "$3" >> "$RESULTS"; }
+
+# check TEXT COMMAND...: one check, which passes when the command does
+check() {
+    local text=$1
+    shift
+    echo "# $text: $*"
+    if "$@"; then
+        echo "ok  $text"
+        tally 1 0 0
+    else
+        echo "NOT OK  $text"
+        tally 0 1 0
+        return 1
+    fi
+}
+
+# must TEXT COMMAND...: a check without which the rest makes no sense
+must() { check "$@" || exit 1; }
+
+# equal A B: same text, and not empty
+equal() { [[ -n $1 && $1 == "$2" ]] || { echo "  '$1' is not '$2'"; return 1; }; }
+
+# fails COMMAND...: the command is expected to fail
+fails() { ! "$@"; }
+
+# ---- installing -----------------------------------------------------------------------------------------------------
+
+as_root() { if [[ $(id -u) = 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+
+# debian PACKAGE...: installs what is absent, without starting any service
+debian() {
+    local absent=() package policy=/usr/sbin/policy-rc.d ours="" code=0
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null) == installed ]] || absent+=("$package")
+    done
+    [[ ${#absent[@]} = 0 ]] && return
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" > /dev/null && as_root chmod 755 "$policy" && ours=yes
+    fi
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300)
+    as_root "${apt[@]}" install --no-install-recommends "${absent[@]}" || {
+        as_root "${apt[@]}" update && as_root "${apt[@]}" install --no-install-recommends "${absent[@]}"
+    } || code=$?
+    [[ -n $ours ]] && as_root rm -f "$policy"
+    [[ $code = 0 ]] || { echo "cannot install ${absent[*]}" >&2; exit 1; }
+}
+
+# go_program NAME MODULE VERSION PACKAGE: builds a pinned Go program into the cache; its path is $GO_PROGRAM.
+# Not `go install PACKAGE@VERSION`: that asks the proxy for the module's newest version too, and fails when it may not
+# have that one. A scratch module that requires the pinned version asks for nothing else.
+go_program() {
+    local name=$1 module=$2 wanted=$3 package=$4 dir=$HOLDFAST_CACHE/go/$1-$3
+    GO_PROGRAM=$dir/$name
+    [[ -x $GO_PROGRAM ]] && return
+    local scratch=$WORK/build-$name
+    mkdir -p "$scratch" "$dir"
+    (cd "$scratch" && export GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off \
+        && go mod init scratch && go mod edit -require="$module@$wanted" && go build -o "$GO_PROGRAM.new" "$package") \
+        && mv "$GO_PROGRAM.new" "$GO_PROGRAM" || { echo "cannot build $package $wanted" >&2; exit 1; }
+}
+
+# built_from PROGRAM MODULE: the module version that the Go binary itself says it was built from
+built_from() { go version -m "$1" | awk -v module="$2" '($1 == "dep" || $1 == "mod") && $2 == module { print $3 }'; }
+
+# ---- programs in the background -------------------------------------------------------------------------------------
+
+# start NAME PATTERN COMMAND...: runs it, waits until its output has a line with PATTERN; the line's match is $SAID
+start() {
+    local name=$1 pattern=$2 tries
+    shift 2
+    echo "# start $name: $*"
+    "$@" > "$WORK/$name.log" 2>&1 < /dev/null &
+    PIDS[$name]=$!
+    for ((tries = 0; tries < 600; tries++)); do
+        SAID=$(grep -aoE -m1 "$pattern" "$WORK/$name.log" | head -n 1) && [[ -n $SAID ]] && return
+        kill -0 "${PIDS[$name]}" 2> /dev/null || break
+        sleep 0.1
+    done
+    echo "$name did not start" >&2
+    tail -n 30 "$WORK/$name.log" >&2
+    return 1
+}
+
+# stop NAME: SIGTERM, at most 30 s, then SIGKILL; answers the exit status
+stop() {
+    local pid=${PIDS[$1]-} tries
+    [[ -n $pid ]] || return 0
+    unset "PIDS[$1]"
+    as_root kill -TERM "$pid" 2> /dev/null
+    for ((tries = 0; tries < 300; tries++)); do
+        kill -0 "$pid" 2> /dev/null || break
+        sleep 0.1
+    done
+    as_root kill -KILL "$pid" 2> /dev/null && echo "$1 had to be killed" >&2
+    wait "$pid"
+}
+
+leave() {
+    local code=$? name mount
+    trap '' TERM INT
+    for name in "${!PIDS[@]}"; do stop "$name"; done
+    if grep -q "^$STRANGER"$'\t.*\t[0-9]*\t[1-9][0-9]*\t[0-9]*$' "$RESULTS" || [[ $code != 0 ]]; then
+        for name in "$WORK"/*.log; do
+            [[ -s $name ]] && { echo "--- the end of ${name##*/}"; tail -n 25 "$name" | cut -c -600; }
+        done
+    fi
+    awk -v under="$WORK/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
+        as_root umount -l "$mount"
+    done
+    as_root rm -rf --one-file-system "$WORK"
+    exit "$code"
+}
+trap leave EXIT
+trap 'exit 143' TERM INT
+
+# holdfast DATA [NAME=VALUE...]: serves that data folder on a port the system picks: $URL, and $HOST without the scheme
+holdfast() {
+    local data=$1
+    shift
+    start holdfast 'listening on http://127\.0\.0\.1:[0-9]+' \
+        env "$@" "$HOLDFAST_BIN" serve --open --data "$data" --listen 127.0.0.1:0 || exit 1
+    URL=${SAID#listening on } HOST=${SAID#listening on http://}
+    ready || { echo "holdfast is not ready" >&2; exit 1; }
+}
+
+# ready: waits until /readyz answers 200, at most 60 s
+ready() { curl -fsS -o /dev/null --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors "$URL/readyz"; }
+
+# registry2 ROOT: Debian's docker-registry (registry:2) on that storage folder: $URL and $HOST
+registry2() {
+    mkdir -p "$1"
+    cat > "$WORK/registry2.yml" << YAML
+version: 0.1
+log: {level: info}
+storage: {filesystem: {rootdirectory: "$1"}, delete: {enabled: true}}
+http: {addr: "127.0.0.1:0"}
+YAML
+    start registry2 'listening on 127\.0\.0\.1:[0-9]+' docker-registry serve "$WORK/registry2.yml" || exit 1
+    HOST=${SAID#listening on } URL=http://${SAID#listening on }
+}
+
+# dockerd: a docker engine of the test's own, on a socket of its own; `docker_ ARGUMENTS...` speaks to it.
+# It gets its own mount namespace, no bridge and no firewall rules, so nothing of it is left on the machine.
+docker_engine() {
+    debian docker.io
+    printf '{"deprecated-key-path": "%s"}' "$WORK/docker-key.json" > "$WORK/docker.json"
+    start dockerd 'API listen on' as_root unshare --mount --propagation private dockerd \
+        --config-file "$WORK/docker.json" --host "unix://$WORK/docker.sock" --pidfile "$WORK/docker.pid" \
+        --data-root "$WORK/docker-data" --exec-root "$WORK/docker-exec" --bridge=none --iptables=false \
+        --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false
+}
+docker_() { as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"; }
+
+# ---- bytes ----------------------------------------------------------------------------------------------------------
+
+# layout DIR [SEED]: an OCI layout with the tags `single`, `multi` (two platforms) and `artifact`
+layout() { python3 "$strangers/layout.py" "$@"; }
+
+# tree WHERE: every manifest and blob below an image, read and hashed: one line `digest size media-type` each
+tree() { python3 "$strangers/tree.py" "$@"; }
+
+# same A B: two places hold the same objects, byte for byte
+same() {
+    tree "$1" > "$WORK/tree.a" && tree "$2" > "$WORK/tree.b" || return 1
+    [[ -s $WORK/tree.a ]] && diff "$WORK/tree.a" "$WORK/tree.b" && echo "  $(wc -l < "$WORK/tree.a") objects alike"
+}

@@ -1,0 +1,10 @@
+//! What the black-box tests stand on: a plain HTTP client, a server to start and kill, images drawn by name.
+//! It must not know the project's own code: everything here is written against the specification and the
+//! wire, so that a mistake of the server cannot hide behind the same mistake in its client.
+
+pub mod chance;
+pub mod client;
+pub mod disk;
+pub mod image;
+pub mod push;
+pub mod server;

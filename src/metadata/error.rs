@@ -1,0 +1,21 @@
+//! How metadata can fail to answer. "Absent" and "refused" are never errors here.
+
+/// Metadata could not answer, or could not take what it was given.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The engine failed; the text is for the log only.
+    #[error("metadata fault: {0}")]
+    Fault(String),
+    /// A row does not read: the database is damaged. `holdfast rebuild` makes it again.
+    #[error("metadata row {0} does not read; `holdfast rebuild` makes the metadata again from storage")]
+    Damaged(String),
+    /// Another process has it open.
+    #[error("the metadata in {0} is in use by another process")]
+    InUse(String),
+    /// No room on its disk.
+    #[error("the disk of the metadata is full")]
+    Full,
+}
+
+/// What metadata answers.
+pub type Result<T> = std::result::Result<T, Error>;

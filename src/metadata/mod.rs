@@ -1,0 +1,17 @@
+//! The facts, indexed for fast answers: manifests, tags, referrers, which repository holds which blob, open
+//! uploads, and intents.
+//!
+//! Everything here can be made again from storage, save what may be lost without harm. One method is one
+//! transaction, durable when it returns unless its doc says otherwise. Knows no rules, no HTTP, no storage.
+
+pub mod blobs;
+pub mod completeness;
+pub mod config;
+#[cfg(test)]
+mod contract;
+pub mod embedded;
+pub mod error;
+pub mod intents;
+pub mod manifests;
+pub mod open;
+pub mod uploads;

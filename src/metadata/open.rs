@@ -1,0 +1,59 @@
+//! Opens the metadata that the configuration names. The only file that knows all backends.
+
+use super::blobs::Blobs;
+use super::completeness::Completeness;
+use super::config::Config;
+use super::embedded::database::Database;
+use super::error::Result;
+use super::intents::Intents;
+use super::manifests::Manifests;
+use super::uploads::Uploads;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The parts of open metadata. `metadata.uploads.extend(..)`.
+#[derive(Clone)]
+pub struct Metadata {
+    /// Manifests, tags, referrers, repositories.
+    pub manifests: Arc<dyn Manifests>,
+    /// Blobs.
+    pub blobs: Arc<dyn Blobs>,
+    /// Open uploads.
+    pub uploads: Arc<dyn Uploads>,
+    /// Names about to change.
+    pub intents: Arc<dyn Intents>,
+    /// Whether it tells all that storage holds.
+    pub completeness: Arc<dyn Completeness>,
+}
+
+/// Metadata, and what had to be done to open it.
+pub struct Opened {
+    /// The metadata.
+    pub metadata: Metadata,
+    /// Where a database went that did not open. What is open now is a new one.
+    pub moved_aside: Option<PathBuf>,
+}
+
+/// The folder of the metadata; `data` is where it stands if the configuration names no place.
+pub fn folder(config: &Config, data: &Path) -> PathBuf {
+    match config.path.as_str() {
+        "" => data.join("metadata"),
+        path => path.into(),
+    }
+}
+
+/// Opens metadata. `unix_secs` names a database that has to be moved aside.
+pub fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
+    let (database, moved_aside) = Database::open(config.engine, folder, unix_secs)?;
+    let database = Arc::new(database);
+    Ok(Opened {
+        metadata: Metadata {
+            manifests: Arc::clone(&database) as Arc<dyn Manifests>,
+            blobs: Arc::clone(&database) as Arc<dyn Blobs>,
+            uploads: Arc::clone(&database) as Arc<dyn Uploads>,
+            intents: Arc::clone(&database) as Arc<dyn Intents>,
+            completeness: database,
+        },
+        moved_aside,
+    })
+}

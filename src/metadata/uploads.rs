@@ -1,0 +1,50 @@
+//! Open uploads. They may be lost without harm: the client begins again.
+
+use super::error::Result;
+use crate::oci::digest::Algorithm;
+use crate::oci::repository::Repository;
+use crate::oci::upload::UploadId;
+
+/// An upload session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// Where the blob goes.
+    pub repository: Repository,
+    /// What its bytes are hashed with as they come.
+    pub algorithm: Algorithm,
+    /// Bytes that were taken.
+    pub offset: u64,
+    /// When it was last written, in seconds since the Unix epoch.
+    pub touched: u64,
+}
+
+/// What became of a new upload.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is open.
+    Open,
+    /// There are as many as allowed.
+    TooMany,
+}
+
+/// The facts about open uploads. Seen by all at once, but durable only with the next durable transaction, or
+/// within a second: a kill may set an upload back to an earlier offset.
+#[async_trait::async_trait]
+pub trait Uploads: Send + Sync {
+    /// Opens an upload, unless `uploads_max` are open.
+    async fn open(&self, upload: &Upload, uploads_max: u64) -> Result<Opened>;
+
+    /// An open upload of this repository.
+    async fn find(&self, repository: &Repository, id: UploadId) -> Result<Option<Upload>>;
+
+    /// Moves the offset from `upload.offset` to `offset`, if it stands there still. False: it does not.
+    async fn extend(&self, upload: &Upload, offset: u64, touched: u64) -> Result<bool>;
+
+    /// Closes an upload. False: it was not open.
+    async fn close(&self, id: UploadId) -> Result<bool>;
+
+    /// At most `count` uploads that were last written before `touched`.
+    async fn stale(&self, touched: u64, count: usize) -> Result<Vec<Upload>>;
+}

@@ -1,0 +1,109 @@
+//! Where everything stands: the paths of registry:2's layout, and of our own objects beside it. Spelled here
+//! and nowhere else.
+
+use super::links::{Link, Name};
+use crate::oci::digest::Digest;
+use crate::oci::repository::Repository;
+use crate::oci::upload::UploadId;
+
+/// The folder of all repositories.
+pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
+/// The folder of all blobs.
+pub const BLOBS: &str = "docker/registry/v2/blobs";
+/// The folder of uploads that are not finished.
+pub const STAGING: &str = "holdfast/staging";
+/// Names of folders inside a repository that are no path component of another one.
+pub const RESERVED: [&str; 3] = ["_layers", "_manifests", "_uploads"];
+
+/// The file with the bytes of a blob or manifest.
+pub fn blob(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("{BLOBS}/{}/{}/{hex}/data", digest.algorithm().as_str(), hex.get(..2).unwrap_or_default())
+}
+
+/// The file with the bytes of an upload.
+pub fn staged(upload: UploadId) -> String {
+    format!("{STAGING}/{upload}")
+}
+
+/// The folder of a repository.
+pub fn repository(repository: &Repository) -> String {
+    format!("{REPOSITORIES}/{repository}")
+}
+
+/// The link files to write for a link, the most important last.
+pub fn link_files(repository: &Repository, link: &Link) -> Vec<String> {
+    let at = |folder: &str, digest: &Digest| {
+        format!("{REPOSITORIES}/{repository}/{folder}/{}/{}/link", digest.algorithm().as_str(), digest.hex())
+    };
+    match link {
+        Link::Layer(digest) => vec![at("_layers", digest)],
+        Link::Revision(digest) => vec![at("_manifests/revisions", digest)],
+        Link::Tag(tag, digest) => vec![
+            at(&format!("_manifests/tags/{tag}/index"), digest),
+            format!("{REPOSITORIES}/{repository}/_manifests/tags/{tag}/current/link"),
+        ],
+    }
+}
+
+/// The file that says what a name means.
+pub fn name_file(repository: &Repository, name: &Name) -> String {
+    match name {
+        Name::Layer(digest) => {
+            format!(
+                "{REPOSITORIES}/{repository}/_layers/{}/{}/link",
+                digest.algorithm().as_str(),
+                digest.hex()
+            )
+        }
+        Name::Revision(digest) => format!(
+            "{REPOSITORIES}/{repository}/_manifests/revisions/{}/{}/link",
+            digest.algorithm().as_str(),
+            digest.hex()
+        ),
+        Name::Tag(tag) => format!("{REPOSITORIES}/{repository}/_manifests/tags/{tag}/current/link"),
+    }
+}
+
+/// The folder that goes away with a name.
+pub fn name_folder(repository: &Repository, name: &Name) -> String {
+    match name {
+        Name::Layer(_) | Name::Revision(_) => {
+            let mut file = name_file(repository, name);
+            file.truncate(file.len() - "/link".len());
+            file
+        }
+        Name::Tag(tag) => format!("{REPOSITORIES}/{repository}/_manifests/tags/{tag}"),
+    }
+}
+
+/// What stands in a link file: the digest, without a line end.
+pub fn link_text(digest: &Digest) -> String {
+    digest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paths_are_those_of_registry_2() {
+        let digest: Digest = format!("sha256:{}", "ab".repeat(32)).parse().unwrap();
+        let hex = "ab".repeat(32);
+        let app: Repository = "team/app".parse().unwrap();
+        let base = "docker/registry/v2/repositories/team/app";
+        assert_eq!(blob(&digest), format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
+        assert_eq!(
+            link_files(&app, &Link::Layer(digest)),
+            [format!("{base}/_layers/sha256/{hex}/link")]
+        );
+        assert_eq!(
+            link_files(&app, &Link::Tag("v1".parse().unwrap(), digest)),
+            [
+                format!("{base}/_manifests/tags/v1/index/sha256/{hex}/link"),
+                format!("{base}/_manifests/tags/v1/current/link")
+            ]
+        );
+        assert_eq!(name_folder(&app, &Name::Revision(digest)), format!("{base}/_manifests/revisions/sha256/{hex}"));
+    }
+}

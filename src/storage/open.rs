@@ -1,0 +1,30 @@
+//! Opens the storage that the configuration names. The only file that knows all backends.
+
+use super::blobs::Blobs;
+use super::config::Config;
+use super::error::Result;
+use super::filesystem::root::Root;
+use super::filesystem::store::Filesystem;
+use super::links::Links;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The parts of an open storage.
+#[derive(Clone)]
+pub struct Storage {
+    /// Bytes by digest.
+    pub blobs: Arc<dyn Blobs>,
+    /// Names.
+    pub links: Arc<dyn Links>,
+}
+
+/// Opens storage; `data` is where it stands if the configuration names no place. Refuses a folder that cannot
+/// be written.
+pub fn open(config: &Config, data: &Path) -> Result<Storage> {
+    let root = match config.filesystem.root.as_str() {
+        "" => data.join("registry"),
+        root => root.into(),
+    };
+    let filesystem = Arc::new(Filesystem::new(Root::open(&root, config.filesystem.free_bytes_min)?));
+    Ok(Storage { blobs: Arc::clone(&filesystem) as Arc<dyn Blobs>, links: filesystem })
+}
