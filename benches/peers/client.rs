@@ -10,7 +10,7 @@ use std::time::Duration;
 pub type Res<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// No answer for so long means that the run is stuck.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One connection that is kept alive.
 pub struct Conn {

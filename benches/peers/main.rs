@@ -34,6 +34,8 @@ const ROWS: [&str; 7] = ["push-small", "head", "pull", "push", "pages", "memory"
 pub struct Bench {
     /// A folder of this run's own, emptied after each row.
     pub dir: PathBuf,
+    /// A folder for very many tiny files: in memory where there is room, for a disk takes minutes to forget them.
+    pub tiny_files: PathBuf,
     /// Less of everything: for a look, not for the record.
     pub quick: bool,
     holdfast: Option<PathBuf>,
@@ -54,9 +56,14 @@ impl Bench {
 
     /// Starts a server on a folder below the run's own; `None` when it is not installed.
     pub fn start(&self, kind: Kind, folder: &Path) -> Res<Option<Server>> {
+        self.start_on(kind, folder, &kind.storage_root(folder))
+    }
+
+    /// The same with the storage somewhere else.
+    pub fn start_on(&self, kind: Kind, folder: &Path, root: &Path) -> Res<Option<Server>> {
         let Some(binary) = self.binary(kind) else { return Ok(None) };
         std::fs::create_dir_all(folder)?;
-        Server::start(kind, binary, folder).map(Some)
+        Server::start(kind, binary, folder, root).map(Some)
     }
 
     /// The program of a server.
@@ -86,8 +93,10 @@ fn main() -> ExitCode {
 
 fn run() -> Res<()> {
     let (rows, quick, dir) = arguments()?;
+    let own = format!("holdfast-peers-{}", std::process::id());
     let bench = Bench {
-        dir: dir.join(format!("peers-{}", std::process::id())),
+        tiny_files: tiny_files(&dir).join(&own),
+        dir: dir.join(&own),
         quick,
         holdfast: holdfast(),
         registry: find("docker-registry"),
@@ -111,6 +120,7 @@ fn run() -> Res<()> {
     let began = Instant::now();
     let outcome = all_rows(&bench, &rows);
     let _ = std::fs::remove_dir_all(&bench.dir);
+    let _ = std::fs::remove_dir_all(&bench.tiny_files);
     println!("{header}\n");
     let (lines, failures) = outcome;
     print!("{}", table::render(&lines));
@@ -184,6 +194,26 @@ fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+/// The system's memory file system if a million tiny files find room there; `dir` otherwise.
+fn tiny_files(dir: &Path) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let Ok(room) = rustix::fs::statvfs(memory) else { return dir.join("tiny") };
+    let enough = room.f_bavail * room.f_frsize > 4_000_000_000 && room.f_favail > 1_000_000;
+    if !enough {
+        return dir.join("tiny");
+    }
+    // What a run that was interrupted left there would take memory until the next start of the machine.
+    for entry in std::fs::read_dir(memory).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(pid) = name.strip_prefix("holdfast-peers-")
+            && !Path::new("/proc").join(pid).exists()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    memory.to_owned()
 }
 
 fn warn_of_room(bench: &Bench) -> Res<()> {

@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// Where a server started on `folder` keeps `docker/registry/v2`.
+    /// Where a server started on `folder` keeps `docker/registry/v2`, unless told otherwise.
     pub fn storage_root(self, folder: &Path) -> PathBuf {
         if self == Kind::Holdfast { folder.join("registry") } else { folder.to_owned() }
     }
@@ -56,16 +56,16 @@ pub struct Server {
 }
 
 /// How long a server may take to come up or to go.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Server {
-    /// Starts the program on a folder and waits until it is ready.
-    pub fn start(kind: Kind, binary: &Path, folder: &Path) -> Res<Server> {
+    /// Starts the program with a folder of its own and its storage in `root`, and waits until it is ready.
+    pub fn start(kind: Kind, binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
         let server = match kind {
-            Kind::Holdfast => holdfast(binary, folder),
+            Kind::Holdfast => holdfast(binary, folder, root),
             // The port was free a moment ago; another process may have taken it since.
-            Kind::Registry => registry(binary, folder).or_else(|_| registry(binary, folder)),
-            Kind::Nginx => nginx(binary, folder).or_else(|_| nginx(binary, folder)),
+            Kind::Registry => registry(binary, folder, root).or_else(|_| registry(binary, folder, root)),
+            Kind::Nginx => nginx(binary, folder, root).or_else(|_| nginx(binary, folder, root)),
         };
         server.map_err(|error| format!("{} did not start: {error}", kind.name()).into())
     }
@@ -96,9 +96,8 @@ impl Server {
 
     fn ready(mut self, path: &str, began: Instant) -> Res<Server> {
         while began.elapsed() < PATIENCE {
-            if let Ok(mut conn) = Conn::open(self.addr)
-                && conn.get(path)?.0.status == 200
-            {
+            let answer = Conn::open(self.addr).and_then(|mut conn| conn.get(path));
+            if answer.is_ok_and(|(answer, _)| answer.status == 200) {
                 self.started_in = began.elapsed().as_secs_f64();
                 return Ok(self);
             }
@@ -137,7 +136,8 @@ impl Drop for Server {
     }
 }
 
-fn process_cpu(pid: u32) -> Res<f64> {
+/// User and system seconds of one process so far.
+pub fn process_cpu(pid: u32) -> Res<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name stands in brackets and may hold anything; user and system ticks are the 14th and 15th field.
     let (_, fields) = stat.rsplit_once(") ").ok_or("an unreadable stat")?;
@@ -153,11 +153,12 @@ fn ticks_a_second() -> f64 {
     })
 }
 
-fn holdfast(binary: &Path, folder: &Path) -> Res<Server> {
+fn holdfast(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
     let began = Instant::now();
     let mut child = Command::new(binary)
         .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
         .arg(folder)
+        .env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", root)
         .env_remove("HOLDFAST_BIN") // not a setting of the server, which refuses unknown ones
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -175,11 +176,12 @@ fn holdfast(binary: &Path, folder: &Path) -> Res<Server> {
         child.wait()?;
         return Err("it said nothing".into());
     };
-    let Some(addr) = line.trim().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok()) else {
+    let Some(addr) = line.trim().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok())
+    else {
         let _ = child.kill();
         return Err(format!("it said {line:?} and ended with {}", child.wait()?).into());
     };
-    let root = Kind::Holdfast.storage_root(folder);
+    let root = root.to_owned();
     let server = Server { kind: Kind::Holdfast, addr, root, started_in: 0.0, child, _stdout: Some(stdout) };
     server.ready("/readyz", began)
 }
@@ -193,44 +195,49 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
 
-fn registry(binary: &Path, folder: &Path) -> Res<Server> {
+fn registry(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
     let addr = free_port()?;
-    let config = folder.with_extension("yml");
+    let config = folder.join("peers.yml");
     let text = format!(
-        "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: \
-         {root:?}}}\n  delete: {{enabled: true}}\n  cache: {{blobdescriptor: inmemory}}\n  maintenance: \
-         {{uploadpurging: {{enabled: false}}}}\nhttp: {{addr: \"{addr}\", relativeurls: true}}\n",
-        root = folder,
+        r#"version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: "{}"}}
+  delete: {{enabled: true}}
+  cache: {{blobdescriptor: inmemory}}
+  maintenance: {{uploadpurging: {{enabled: false}}}}
+http: {{addr: "{addr}", relativeurls: true}}
+"#,
+        root.display(),
     );
     fs::write(&config, text)?;
     let began = Instant::now();
     let child = quiet(Command::new(binary).arg("serve").arg(&config)).spawn()?;
-    let root = Kind::Registry.storage_root(folder);
+    let root = root.to_owned();
     let server = Server { kind: Kind::Registry, addr, root, started_in: 0.0, child, _stdout: None };
     server.ready("/v2/", began)
 }
 
-fn nginx(binary: &Path, folder: &Path) -> Res<Server> {
+fn nginx(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
     let addr = free_port()?;
-    let own = folder.with_extension("nginx");
+    let own = folder.join("peers.nginx");
     fs::create_dir_all(&own)?;
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {}/{name};\n", own.display()))
-        .collect();
+        .concat();
     let text = format!(
         "daemon off;\nuser root;\nworker_processes 1;\npid {own}/pid;\nerror_log stderr crit;\n\
          events {{ worker_connections 64; }}\n\
          http {{\naccess_log off;\nsendfile on;\nkeepalive_requests 1000000;\n{temporary}\
          server {{ listen {addr}; root {root}; location = /up {{ return 200; }} }}\n}}\n",
         own = own.display(),
-        root = folder.display(),
+        root = root.display(),
     );
     let config = own.join("nginx.conf");
     fs::write(&config, text)?;
     let began = Instant::now();
     let child = quiet(Command::new(binary).args(["-e", "stderr", "-c"]).arg(&config)).spawn()?;
-    let (kind, root) = (Kind::Nginx, folder.to_owned());
+    let (kind, root) = (Kind::Nginx, root.to_owned());
     let server = Server { kind, addr, root, started_in: 0.0, child, _stdout: None };
     server.ready("/up", began)
 }

@@ -86,7 +86,8 @@ impl Line {
 
     /// The figures of both servers, each of a sample, whose wall and CPU are printed with it.
     pub fn samples(self, of: [Option<Sample>; 2], figure: impl Fn(&Sample) -> f64) -> Line {
-        let [holdfast, registry] = of.map(|sample| Cell(sample.map(|sample| (figure(&sample), Some(sample)))));
+        let [holdfast, registry] =
+            of.map(|sample| Cell(sample.map(|sample| (figure(&sample), Some(sample)))));
         Line { holdfast, registry, ..self }
     }
 
@@ -186,12 +187,14 @@ pub fn render(lines: &[Line]) -> String {
 /// Where and with what the run was made.
 pub fn header(bench: &Bench) -> String {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
-    let date = date.map_or_else(|_| String::new(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+    let date =
+        date.map_or_else(|_| String::new(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: Vec<&str> = load.split_whitespace().take(3).collect();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| about.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(": "));
+    let field =
+        |name: &str| about.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(": "));
     let model = field("model name").map_or("unknown processor", |(_, model)| model);
     let hashing = if about.contains("sha_ni") || about.contains(" sha2") { "with" } else { "without" };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -212,8 +215,8 @@ pub fn header(bench: &Bench) -> String {
     let _ = writeln!(text, "{settings}.");
     text.push_str(
         "A cell gives the figure, then the seconds on the wall and the server's CPU seconds (user and system, all \
-         threads) of the measured work. docker-registry runs without its access log and does not sync; Holdfast \
-         logs each request and syncs. The client shares the cores with the servers.",
+         threads) of the measured work. docker-registry runs without its access log, and syncs files but not the \
+         folders that name them; Holdfast logs each request and syncs both. The client shares the cores.",
     );
     if bench.quick {
         text.push_str(" **Quick run: less of everything, not for the record.**");

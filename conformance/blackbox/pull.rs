@@ -3,12 +3,11 @@
 
 use crate::testkit::client::{get, head};
 use crate::testkit::image::{OCI_MANIFEST, blob, digest_of, image, sha256_of};
-use crate::testkit::server::Home;
+use crate::testkit::server::fresh;
 
 #[test]
 fn a_manifest_is_served_by_tag_and_by_digest() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     let app = image(["base", "top"]);
     client.push("team/app", "1", &app);
     for reference in ["1", app.digest.as_str()] {
@@ -29,8 +28,7 @@ fn a_manifest_is_served_by_tag_and_by_digest() {
 
 #[test]
 fn a_blob_is_served_with_its_digest_and_length() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     client.push_blob("team/app", &blob("base"));
     let path = format!("/v2/team/app/blobs/{}", digest_of("base"));
     let by_get = client.send(&get(&path)).expect(200);
@@ -45,8 +43,7 @@ fn a_blob_is_served_with_its_digest_and_length() {
 
 #[test]
 fn a_large_blob_comes_back_byte_for_byte() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     let bytes = crate::testkit::chance::Chance::seeded(1).bytes(9 * 1024 * 1024 + 17);
     let digest = client.push_blob("big", &bytes);
     let answer = client.send(&get(format!("/v2/big/blobs/{digest}"))).expect(200);
@@ -55,8 +52,7 @@ fn a_large_blob_comes_back_byte_for_byte() {
 
 #[test]
 fn if_none_match_answers_304_without_a_body() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     let app = image(["base"]);
     client.push("app", "1", &app);
     let layer = digest_of("base");
@@ -66,9 +62,12 @@ fn if_none_match_answers_304_without_a_body() {
         (format!("/v2/app/manifests/{}", app.digest), &app.digest),
         (format!("/v2/app/blobs/{layer}"), &layer),
     ] {
-        for condition in
-            [format!("\"{digest}\""), format!("W/\"{digest}\""), format!("\"{other}\", \"{digest}\""), "*".to_owned()]
-        {
+        for condition in [
+            format!("\"{digest}\""),
+            format!("W/\"{digest}\""),
+            format!("\"{other}\", \"{digest}\""),
+            "*".to_owned(),
+        ] {
             for request in [get(&path), head(&path)] {
                 let answer = client.send(&request.header("If-None-Match", &condition));
                 assert_eq!(answer.status, 304, "{path} with If-None-Match: {condition}: {answer}");
@@ -82,8 +81,7 @@ fn if_none_match_answers_304_without_a_body() {
 
 #[test]
 fn what_is_not_there_is_404_with_its_code() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     client.push("app", "1", &image(["base"]));
     let absent = digest_of("never pushed");
     for (path, code) in [
@@ -101,8 +99,7 @@ fn what_is_not_there_is_404_with_its_code() {
 
 #[test]
 fn a_blob_belongs_to_the_repositories_that_hold_it() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     client.push_blob("here", &blob("base"));
     assert!(client.has_blob("here", &digest_of("base")));
     client.send(&get(format!("/v2/there/blobs/{}", digest_of("base")))).refused(404, "BLOB_UNKNOWN");
@@ -110,8 +107,7 @@ fn a_blob_belongs_to_the_repositories_that_hold_it() {
 
 #[test]
 fn a_manifest_is_not_a_tag_of_another_repository() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     let app = image(["base"]);
     client.push("here", "1", &app);
     client.send(&get("/v2/there/manifests/1")).refused(404, "MANIFEST_UNKNOWN");
@@ -120,8 +116,7 @@ fn a_manifest_is_not_a_tag_of_another_repository() {
 
 #[test]
 fn one_connection_serves_many_requests() {
-    let home = Home::new();
-    let client = home.start().client_kept();
+    let client = fresh();
     let app = image(["base", "top"]);
     client.push("app", "1", &app);
     let mut connection = client.connect();
@@ -130,7 +125,8 @@ fn one_connection_serves_many_requests() {
         assert_eq!(manifest.body, app.bytes);
         let by_head = connection.exchange(&head("/v2/app/manifests/1")).unwrap().expect(200);
         assert!(by_head.body.is_empty());
-        let layer = connection.exchange(&get(format!("/v2/app/blobs/{}", digest_of("top")))).unwrap().expect(200);
+        let layer =
+            connection.exchange(&get(format!("/v2/app/blobs/{}", digest_of("top")))).unwrap().expect(200);
         assert_eq!(layer.body, blob("top"));
     }
 }

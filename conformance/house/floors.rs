@@ -16,7 +16,7 @@ pub fn plan(house: &House) -> (BTreeMap<String, u32>, Vec<String>) {
         .map(|line| {
             format!(
                 "src/lib.rs:{line}: lib.rs defines nothing: only `//!`, attributes and `pub \
-             mod` lines. Move this into a room."
+                 mod` lines. Move this into a room."
             )
         })
         .into_iter()
@@ -97,12 +97,12 @@ pub fn arrows(house: &House) -> Vec<String> {
                 )),
                 Some(above) if above > floor => faults.push(format!(
                     "{place} goes up: {} is on floor {floor}, {room} on floor {above}. Move what both \
-                         need down, or let the upper room hand it in as a value or behind a trait.",
+                     need down, or let the upper room hand it in as a value or behind a trait.",
                     module[0]
                 )),
                 Some(beside) if beside == floor => faults.push(format!(
                     "{place} goes sideways: {} and {room} are both on floor {floor} and never meet. Let \
-                         a room above join them, or move what both need down.",
+                     a room above join them, or move what both need down.",
                     module[0]
                 )),
                 Some(_) => {}
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
             let circle = [&self.trail[start..], &[file]].concat().join(" -> ");
             self.faults.push(format!(
                 "circle of files: {circle}. Move what they share into a file below both, or hand it in \
-                     as an argument."
+                 as an argument."
             ));
         } else if !self.done.contains(file) {
             self.trail.push(file);
@@ -274,5 +274,8 @@ mod tests {
             ("src/c/child.rs", "use crate::c::C;"),
         ]);
         assert_eq!(circles(&good), [""; 0]);
+        // code in a plate is the fault of the plate, not a circle
+        let plate = house(&[("src/a/mod.rs", "mod x;\npub use x::X;"), ("src/a/x.rs", "use crate::a::Y;")]);
+        assert_eq!(circles(&plate), [""; 0]);
     }
 }

@@ -33,7 +33,7 @@ pub fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut at = 0;
     while at < tokens.len() {
         let previous = if at == 0 { "" } else { word(tokens, at - 1) };
-        if word(tokens, at) == "use" && word(tokens, at + 1) != "<" {
+        if word(tokens, at) == "use" {
             at = use_tree(tokens, at + 1, &[], false, &mut found);
         } else if word(tokens, at) == "extern" && word(tokens, at + 1) == "crate" {
             at = use_tree(tokens, at + 2, &[], true, &mut found);
@@ -119,6 +119,7 @@ mod tests {
         let all = ["oci::Digest", "oci::name::Repository", "storage", "clock::*", "auth"];
         assert_eq!(named(text), all.map(|p| format!("crate::{p}")));
         assert_eq!(named("use {a::b, c};\npub(crate) use ::d;"), ["a::b", "c", "::d"]);
+        assert_eq!(named("macro_rules! m { () => { use $crate::{a::B, c}; } }"), ["crate::a::B", "crate::c"]);
         assert_eq!(named("extern crate axum;"), ["::axum"]);
     }
 

@@ -137,7 +137,7 @@ fn literal_end(chars: &[char], at: usize) -> Option<usize> {
     match chars[at] {
         '"' => return Some(string_end(chars, at)),
         '\'' => return char_end(chars, at),
-        'r' | 'b' | 'c' if at == 0 || !is_word_char(chars[at - 1]) => {}
+        'r' | 'b' | 'c' => {} // even inside a word: Rust keeps `word"` for prefixes of its own
         _ => return None,
     }
     let raw_at = if chars[at] == 'r' { at } else { at + 1 };

@@ -72,7 +72,7 @@ pub fn supers(house: &House) -> Vec<String> {
             if token.text == "super" && (next == "::" || imported) {
                 faults.push(format!(
                     "{}:{}: `super::` outside tests. Write the whole path from `crate::`, so that the \
-                         arrow can be seen.",
+                     arrow can be seen.",
                     source.path, token.line
                 ));
             }
@@ -91,7 +91,7 @@ pub fn functions(house: &House) -> Vec<String> {
             if lines > FUNCTION_LINES_MAX {
                 faults.push(format!(
                     "{}:{first}: fn {} has {lines} lines, the limit is {FUNCTION_LINES_MAX}. Push `if`s \
-                         up and loops down into functions of their own.",
+                     up and loops down into functions of their own.",
                     source.path,
                     word(&source.code, name)
                 ));
@@ -115,7 +115,7 @@ pub fn traits(house: &House) -> Vec<String> {
             if methods > TRAIT_METHODS_MAX {
                 faults.push(format!(
                     "{}:{}: trait {} has {methods} methods, the limit is {TRAIT_METHODS_MAX}. Split it \
-                         by object of the domain.",
+                     by object of the domain.",
                     source.path,
                     source.code[name].line,
                     word(&source.code, name)
@@ -170,7 +170,7 @@ pub fn foreign_crates(house: &House) -> Vec<String> {
             if !own && !at_home {
                 faults.push(format!(
                     "{}:{}: the crate `{name}` lives only in {}. Give that place a function or a trait \
-                         in our own words and call it.",
+                     in our own words and call it.",
                     source.path,
                     path.line,
                     homes.join(", ")
@@ -223,7 +223,7 @@ mod tests {
             "pub use a::A;",
             "use a::A;",
             "fn f() {}",
-            "mod d { }",
+            "mod d {\nmod e;\n}",
             "#[cfg(test)] mod tests { fn t() {} }",
             "const X: u8 = 1;",
         ] {

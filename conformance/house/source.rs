@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(code("#[cfg(test)] pub(crate) use a::{b, c}; x"), "x");
         assert_eq!(code("#[cfg(all(test, unix))] const A: B = B { c: [0; 2] }; x"), "x");
         assert_eq!(code("#[cfg(test)] pub const fn f(a: [u8; 2]) -> B { a } x"), "x");
-        assert_eq!(code("#![cfg(test)]\nfn a() {}"), "");
+        assert_eq!(code("#![cfg(test)]\nfn a() {}\nfn b() {}"), "");
     }
 
     #[test]

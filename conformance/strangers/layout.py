@@ -1,6 +1,7 @@
-"""Writes a small OCI layout: `layout.py DIR [SEED]`. Tags: single, multi (linux/amd64 and linux/arm64), artifact.
+"""Writes a small OCI layout: `layout.py DIR [TAG]`. Tags: single, multi (linux/amd64 and linux/arm64), artifact.
 
-The bytes follow from the seed alone, so that two runs with one seed give the same digests. Knows no registry.
+With TAG its index names that one alone, for clients that take a layout whole. The bytes are the same in every run.
+It knows no registry.
 """
 import gzip
 import hashlib
@@ -18,8 +19,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 
 
-def main(folder, seed="1"):
-    chance = random.Random(seed)
+def main(folder, only=None):
+    chance = random.Random(1)
     os.makedirs(f"{folder}/blobs/sha256")
 
     def blob(data, media_type, **more):
@@ -64,13 +65,15 @@ def main(folder, seed="1"):
     artifact = document({
         "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.example.notes",
         "config": blob(b"{}", EMPTY),
-        "layers": [blob(b"notes on the image\n", "text/plain", annotations={"org.opencontainers.image.title": "notes.txt"})],
+        "layers": [blob(b"notes on the image\n", "text/plain",
+                        annotations={"org.opencontainers.image.title": "notes.txt"})],
     }, MANIFEST)
 
     tagged = {"single": amd64, "multi": multi, "artifact": artifact}
     with open(f"{folder}/index.json", "w") as file:
         json.dump({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
-            {**entry, "annotations": {"org.opencontainers.image.ref.name": tag}} for tag, entry in tagged.items()]}, file)
+            {**entry, "annotations": {"org.opencontainers.image.ref.name": tag}}
+            for tag, entry in tagged.items() if only in (None, tag)]}, file)
     with open(f"{folder}/oci-layout", "w") as file:
         json.dump({"imageLayoutVersion": "1.0.0"}, file)
 

@@ -46,7 +46,9 @@ fails() { ! "$@"; }
 
 # ---- installing -----------------------------------------------------------------------------------------------------
 
-as_root() { if [[ $(id -u) = 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+SUDO=()
+[[ $(id -u) = 0 ]] || SUDO=(sudo -n)
+as_root() { ${SUDO[@]+"${SUDO[@]}"} "$@"; }
 
 # debian PACKAGE...: installs what is absent, without starting any service
 debian() {
@@ -76,8 +78,8 @@ go_program() {
     local scratch=$WORK/build-$name
     mkdir -p "$scratch" "$dir"
     (cd "$scratch" && export GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off \
-        && go mod init scratch && go mod edit -require="$module@$wanted" && go build -o "$GO_PROGRAM.new" "$package") \
-        && mv "$GO_PROGRAM.new" "$GO_PROGRAM" || { echo "cannot build $package $wanted" >&2; exit 1; }
+        && go mod init scratch && go mod edit -require="$module@$wanted" && go build -o "$GO_PROGRAM.new" "$package" \
+        && mv "$GO_PROGRAM.new" "$GO_PROGRAM") || { echo "cannot build $package $wanted" >&2; exit 1; }
 }
 
 # built_from PROGRAM MODULE: the module version that the Go binary itself says it was built from
@@ -90,7 +92,7 @@ start() {
     local name=$1 pattern=$2 tries
     shift 2
     echo "# start $name: $*"
-    "$@" > "$WORK/$name.log" 2>&1 < /dev/null &
+    "$@" > "$WORK/$name.log" 2>&1 < /dev/null & # a program, never a function: its pid must be the one that is stopped
     PIDS[$name]=$!
     for ((tries = 0; tries < 600; tries++)); do
         SAID=$(grep -aoE -m1 "$pattern" "$WORK/$name.log" | head -n 1) && [[ -n $SAID ]] && return
@@ -102,17 +104,25 @@ start() {
     return 1
 }
 
+# start_as_root NAME PATTERN COMMAND...: the same for a daemon that wants root, in a mount namespace of its own, so that
+# nothing it mounts is seen or left outside. It writes its own pid down, as sudo stands between it and this script.
+start_as_root() {
+    start "$1" "$2" ${SUDO[@]+"${SUDO[@]}"} \
+        sh -c 'echo $$ > "$0"; exec unshare --mount --propagation private "$@"' "$WORK/$1.pid" "${@:3}"
+}
+
 # stop NAME: SIGTERM, at most 30 s, then SIGKILL; answers the exit status
 stop() {
-    local pid=${PIDS[$1]-} tries
+    local pid=${PIDS[$1]-} told tries
     [[ -n $pid ]] || return 0
     unset "PIDS[$1]"
-    as_root kill -TERM "$pid" 2> /dev/null
+    told=$(cat "$WORK/$1.pid" 2> /dev/null || echo "$pid")
+    as_root kill -TERM "$told" 2> /dev/null
     for ((tries = 0; tries < 300; tries++)); do
         kill -0 "$pid" 2> /dev/null || break
         sleep 0.1
     done
-    as_root kill -KILL "$pid" 2> /dev/null && echo "$1 had to be killed" >&2
+    as_root kill -KILL "$told" 2> /dev/null && echo "$1 had to be killed" >&2
     wait "$pid"
 }
 
@@ -160,28 +170,53 @@ YAML
     HOST=${SAID#listening on } URL=http://${SAID#listening on }
 }
 
-# dockerd: a docker engine of the test's own, on a socket of its own; `docker_ ARGUMENTS...` speaks to it.
-# It gets its own mount namespace, no bridge and no firewall rules, so nothing of it is left on the machine.
+# docker_engine: a docker engine on a socket of the test's own, without a bridge, firewall rules or a change of the
+# kernel's settings; `docker_ ARGUMENTS...` speaks to it
 docker_engine() {
     debian docker.io
     printf '{"deprecated-key-path": "%s"}' "$WORK/docker-key.json" > "$WORK/docker.json"
-    start dockerd 'API listen on' as_root unshare --mount --propagation private dockerd \
-        --config-file "$WORK/docker.json" --host "unix://$WORK/docker.sock" --pidfile "$WORK/docker.pid" \
-        --data-root "$WORK/docker-data" --exec-root "$WORK/docker-exec" --bridge=none --iptables=false \
-        --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false
+    start_as_root dockerd 'API listen on' dockerd --config-file "$WORK/docker.json" \
+        --host "unix://$WORK/docker.sock" --pidfile "$WORK/docker-pid" --data-root "$WORK/docker-data" \
+        --exec-root "$WORK/docker-exec" --bridge=none --iptables=false --ip6tables=false \
+        --ip-forward=false --ip-masq=false --userland-proxy=false
 }
-docker_() { as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"; }
+docker_() {
+    as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"
+}
 
 # ---- bytes ----------------------------------------------------------------------------------------------------------
 
-# layout DIR [SEED]: an OCI layout with the tags `single`, `multi` (two platforms) and `artifact`
+# layout DIR [TAG]: an OCI layout with the tags `single`, `multi` (two platforms) and `artifact`, or with TAG alone
 layout() { python3 "$strangers/layout.py" "$@"; }
 
 # tree WHERE: every manifest and blob below an image, read and hashed: one line `digest size media-type` each
 tree() { python3 "$strangers/tree.py" "$@"; }
 
+# value EXPRESSION: reads a JSON document and prints what the Python expression says of it, as `it`
+value() { python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"; }
+
+# manifest REPOSITORY/REFERENCE: a manifest's bytes as the registry at $URL gives them
+manifest() {
+    curl -fsS "$URL/v2/${1%/*}/manifests/${1##*/}" \
+        -H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.oci.image.index.v1+json' \
+        -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
+        -H 'Accept: application/vnd.docker.distribution.manifest.list.v2+json'
+}
+
+# sha256 < FILE: its digest, as registries write it
+sha256() { echo "sha256:$(sha256sum | cut -d' ' -f1)"; }
+
 # same A B: two places hold the same objects, byte for byte
 same() {
     tree "$1" > "$WORK/tree.a" && tree "$2" > "$WORK/tree.b" || return 1
     [[ -s $WORK/tree.a ]] && diff "$WORK/tree.a" "$WORK/tree.b" && echo "  $(wc -l < "$WORK/tree.a") objects alike"
+}
+
+# layout_has LAYOUT TREE: the layout's folder holds every object that the file TREE (made by `tree`) lists, byte for byte
+layout_has() {
+    local digest rest
+    [[ -s $2 ]] || return 1
+    while read -r digest rest; do
+        equal "$(sha256 < "$1/blobs/${digest/://}")" "$digest" || { echo "  $rest"; return 1; }
+    done < "$2"
 }

@@ -2,12 +2,13 @@
 //! chunks, and connections that can be cut in the middle of anything. It must not be clever: no redirects, no
 //! retries, no normalising of what a test wrote.
 
+use super::answer::{Answer, parse_head};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long a test waits for a byte before it calls the server hung. Only a guard, never a measure.
-pub const GUARD: Duration = Duration::from_secs(60);
+pub const GUARD: Duration = Duration::from_mins(1);
 
 /// The body of a request.
 #[derive(Clone, Debug)]
@@ -21,12 +22,23 @@ pub enum Body {
 }
 
 /// A request as it will be written, byte for byte.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: String,
     path: Vec<u8>,
     headers: Vec<(String, String)>,
     body: Body,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let body = match &self.body {
+            Body::None => "no body".to_owned(),
+            Body::Whole(bytes) => format!("a body of {}", bytes.len()),
+            Body::Chunked(pieces) => format!("a body in {} chunks", pieces.len()),
+        };
+        write!(f, "{} {} {:?} {body}", self.method, String::from_utf8_lossy(&self.path), self.headers)
+    }
 }
 
 /// A request without a body.
@@ -68,6 +80,18 @@ impl Request {
     /// Adds a header line as it stands.
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// The same request with another method.
+    pub fn with_method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    /// The same request for another path.
+    pub fn at(mut self, path: impl AsRef<[u8]>) -> Self {
+        self.path = path.as_ref().to_vec();
         self
     }
 
@@ -131,74 +155,6 @@ pub fn chunk(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the server answered.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// Header lines in their order, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, unframed.
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// The first header of that name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
-    }
-
-    /// A header that must be there.
-    #[track_caller]
-    pub fn need(&self, name: &str) -> &str {
-        self.header(name).unwrap_or_else(|| panic!("no {name} header in {self}"))
-    }
-
-    /// The comma separated members of every header line of that name.
-    pub fn members(&self, name: &str) -> Vec<String> {
-        let lines = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
-        lines.flat_map(|(_, v)| v.split(',')).map(|m| m.trim().to_owned()).filter(|m| !m.is_empty()).collect()
-    }
-
-    /// The body as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("body is not JSON ({e}): {self}"))
-    }
-
-    /// The codes of the error body, in order.
-    #[track_caller]
-    pub fn codes(&self) -> Vec<String> {
-        let json = self.json();
-        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("no `errors` list in {self}"));
-        errors.iter().map(|e| e["code"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    /// Demands this status and hands the answer on.
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "unexpected answer {self}");
-        self
-    }
-
-    /// Demands this status, a well-formed error body with this code first, and a message for a person.
-    #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!(self.status, status, "unexpected answer {self}");
-        assert_eq!(self.codes().first().map(String::as_str), Some(code), "unexpected code in {self}");
-        let message = self.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(!message.is_empty(), "no message in {self}");
-        self
-    }
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = String::from_utf8_lossy(&self.body[..self.body.len().min(600)]).into_owned();
-        write!(f, "{} {:?} body of {} bytes: {shown}", self.status, self.headers, self.body.len())
-    }
-}
-
 /// One kept connection.
 pub struct Connection {
     stream: TcpStream,
@@ -247,6 +203,11 @@ impl Connection {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
+    /// Says that nothing more will be written; the answer can still be read.
+    pub fn cut_writing(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
     /// Reads one final answer, passing over `100 Continue` and its like.
     pub fn answer(&mut self, to_head: bool) -> io::Result<Answer> {
         loop {
@@ -265,7 +226,8 @@ impl Connection {
             }
             self.fill()?;
         };
-        parse_head(&head).ok_or_else(|| io::Error::other(format!("not HTTP: {}", String::from_utf8_lossy(&head))))
+        parse_head(&head)
+            .ok_or_else(|| io::Error::other(format!("not HTTP: {}", String::from_utf8_lossy(&head))))
     }
 
     fn answer_body(&mut self, mut answer: Answer, to_head: bool) -> io::Result<Answer> {
@@ -277,7 +239,7 @@ impl Connection {
         answer.body = match (chunked, length) {
             (true, _) => self.chunked_body()?,
             (false, Some(length)) => self.exactly(length)?,
-            (false, None) => self.to_end()?,
+            (false, None) => self.read_to_end()?,
         };
         Ok(answer)
     }
@@ -287,7 +249,8 @@ impl Connection {
         loop {
             let line = self.line()?;
             let size = line.split(';').next().unwrap_or_default().trim().to_owned();
-            let size = usize::from_str_radix(&size, 16).map_err(|e| io::Error::other(format!("chunk {size:?}: {e}")))?;
+            let size = usize::from_str_radix(&size, 16)
+                .map_err(|e| io::Error::other(format!("chunk {size:?}: {e}")))?;
             if size == 0 {
                 while !self.line()?.is_empty() {}
                 return Ok(out);
@@ -317,7 +280,7 @@ impl Connection {
     }
 
     /// Reads until the server closes.
-    pub fn to_end(&mut self) -> io::Result<Vec<u8>> {
+    pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let mut out = std::mem::take(&mut self.unread);
         self.stream.read_to_end(&mut out)?;
         Ok(out)
@@ -338,17 +301,6 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|w| w == needle)
 }
 
-fn parse_head(head: &[u8]) -> Option<Answer> {
-    let text = String::from_utf8_lossy(head);
-    let mut lines = text.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    Some(Answer { status, headers, body: Vec::new() })
-}
-
 /// Speaks to one server; every request on a connection of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
@@ -360,7 +312,7 @@ impl Client {
     /// Sends a request; a wire that fails is a failed test.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Answer {
-        self.try_send(request).unwrap_or_else(|e| panic!("{} {}: {e}", request.method, String::from_utf8_lossy(&request.path)))
+        self.try_send(request).unwrap_or_else(|e| panic!("{request:?}: {e}"))
     }
 
     /// Sends a request to a server that may die meanwhile.

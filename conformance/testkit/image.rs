@@ -26,7 +26,7 @@ pub fn sha512_of(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The bytes of the blob with this symbolic name.
@@ -140,7 +140,8 @@ pub fn docker_image<const N: usize>(layers: [&str; N]) -> Manifest {
     layered([DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER], &layers)
 }
 
-fn listed(kind: &str, children: Vec<Manifest>) -> Manifest {
+fn listed(kind: &str, children: impl Into<Vec<Manifest>>) -> Manifest {
+    let children: Vec<Manifest> = children.into();
     let platforms = ["amd64", "arm64", "riscv64", "s390x"];
     let described: Vec<Value> = children
         .iter()
@@ -157,12 +158,12 @@ fn listed(kind: &str, children: Vec<Manifest>) -> Manifest {
 
 /// An OCI index of these manifests.
 pub fn index<const N: usize>(children: [Manifest; N]) -> Manifest {
-    listed(OCI_INDEX, children.to_vec())
+    listed(OCI_INDEX, children)
 }
 
 /// A Docker manifest list of these manifests.
 pub fn docker_list<const N: usize>(children: [Manifest; N]) -> Manifest {
-    listed(DOCKER_LIST, children.to_vec())
+    listed(DOCKER_LIST, children)
 }
 
 /// An artifact: an OCI manifest with an artifact type, the empty config and one layer of that name.

@@ -1,8 +1,9 @@
 //! The steps of a push and of a look-up, spelled once. Each helper demands the answer that the specification
 //! promises; a test that wants another answer sends its own request. It must not hide what goes over the wire.
 
-use super::client::{Answer, Client, Request, get, head, post, put};
-use super::image::{Manifest, sha256_of};
+use super::answer::Answer;
+use super::client::{Client, Request, get, post, put};
+use super::image::{DOCKER_LIST, DOCKER_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, sha256_of};
 
 impl Client {
     /// Opens an upload and gives its location.
@@ -42,30 +43,30 @@ impl Client {
     /// The manifest of a reference, which must be there.
     #[track_caller]
     pub fn manifest(&self, repo: &str, reference: &str) -> Answer {
-        self.send(&get(format!("/v2/{repo}/manifests/{reference}"))).expect(200)
+        self.send(&get_manifest(repo, reference)).expect(200)
     }
 
     /// Whether a manifest is served: by GET and by HEAD, which must agree.
     #[track_caller]
     pub fn has_manifest(&self, repo: &str, reference: &str) -> bool {
-        self.has(&format!("/v2/{repo}/manifests/{reference}"))
+        self.has(&get_manifest(repo, reference))
     }
 
     /// Whether a blob is served: by GET and by HEAD, which must agree.
     #[track_caller]
     pub fn has_blob(&self, repo: &str, digest: &str) -> bool {
-        self.has(&format!("/v2/{repo}/blobs/{digest}"))
+        self.has(&get(format!("/v2/{repo}/blobs/{digest}")))
     }
 
     #[track_caller]
-    fn has(&self, path: &str) -> bool {
-        let by_get = self.send(&get(path));
-        let by_head = self.send(&head(path));
-        assert_eq!(by_get.status, by_head.status, "GET and HEAD of {path} disagree");
-        match by_get.status {
+    fn has(&self, by_get: &Request) -> bool {
+        let told = self.send(by_get);
+        let told_head = self.send(&by_get.clone().with_method("HEAD"));
+        assert_eq!(told.status, told_head.status, "GET and HEAD disagree: {by_get:?}");
+        match told.status {
             200 => true,
             404 => false,
-            _ => panic!("{path}: {by_get}"),
+            _ => panic!("{by_get:?}: {told}"),
         }
     }
 
@@ -110,9 +111,17 @@ impl Client {
     }
 }
 
+/// The GET of a manifest as clients send it, with every kind that they take.
+pub fn get_manifest(repo: &str, reference: &str) -> Request {
+    let kinds = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].join(", ");
+    get(format!("/v2/{repo}/manifests/{reference}")).header("Accept", kinds)
+}
+
 /// The PUT of a manifest, without its parts.
 pub fn put_manifest(repo: &str, reference: &str, manifest: &Manifest) -> Request {
-    put(format!("/v2/{repo}/manifests/{reference}")).header("Content-Type", &manifest.media_type).body(&manifest.bytes)
+    put(format!("/v2/{repo}/manifests/{reference}"))
+        .header("Content-Type", &manifest.media_type)
+        .body(&manifest.bytes)
 }
 
 /// The location of an upload with `digest=` added, whatever query it has already.

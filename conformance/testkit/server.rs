@@ -3,12 +3,13 @@
 //! in a file that is shown when a test fails.
 
 use super::client::{Client, GUARD, get};
-use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ pub struct Home {
     data: PathBuf,
     env: Vec<(String, String)>,
     flags: Vec<String>,
-    lives: RefCell<usize>,
+    lives: AtomicUsize,
 }
 
 impl Home {
@@ -29,7 +30,7 @@ impl Home {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("holdfast-test-").tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        Self { folder, data, env: Vec::new(), flags: Vec::new(), lives: RefCell::new(0) }
+        Self { folder, data, env: Vec::new(), flags: Vec::new(), lives: AtomicUsize::new(0) }
     }
 
     /// Sets an environment variable for the server.
@@ -40,7 +41,7 @@ impl Home {
 
     /// Uses another data folder than the one inside this home.
     pub fn data_at(mut self, data: &Path) -> Self {
-        self.data = data.to_owned();
+        data.clone_into(&mut self.data);
         self
     }
 
@@ -87,13 +88,14 @@ impl Home {
     #[track_caller]
     pub fn start_unready(&self) -> Server {
         let mut life = self.launch();
-        match life.lines.recv_timeout(GUARD) {
-            Ok(line) => {
-                let addr = line.strip_prefix("listening on http://").and_then(|a| a.trim().parse().ok());
-                life.addr = Some(addr.unwrap_or_else(|| panic!("not the promised line: {line:?}")));
+        let first = life.lines.lock().expect("lines").recv_timeout(GUARD);
+        match first {
+            Ok(told) => {
+                let addr = told.strip_prefix("listening on http://").and_then(|a| a.trim().parse().ok());
+                life.addr = Some(addr.unwrap_or_else(|| panic!("not the promised line: {told:?}")));
                 life
             }
-            Err(_) => panic!("no address from the server; its log:\n{}", life.log()),
+            Err(why) => panic!("no address from the server ({why}); its log:\n{}", life.log()),
         }
     }
 
@@ -106,8 +108,8 @@ impl Home {
     }
 
     fn launch(&self) -> Server {
-        *self.lives.borrow_mut() += 1;
-        let log = self.folder.path().join(format!("stderr.{}", self.lives.borrow()));
+        let life = self.lives.fetch_add(1, Ordering::SeqCst);
+        let log = self.folder.path().join(format!("stderr.{life}"));
         let mut command = self.command("serve");
         command.args(["--open", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
         command.stdout(Stdio::piped()).stderr(File::create(&log).expect("a log file"));
@@ -121,7 +123,7 @@ impl Home {
                 }
             }
         });
-        Server { child, addr: None, log, lines }
+        Server { child, addr: None, log, lines: Mutex::new(lines) }
     }
 
     /// Runs `holdfast rebuild` on this (stopped) home.
@@ -145,7 +147,7 @@ pub struct Server {
     child: Child,
     addr: Option<SocketAddr>,
     log: PathBuf,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -161,7 +163,7 @@ impl Server {
 
     /// Lines of stdout after the first.
     pub fn further_lines(&self) -> Vec<String> {
-        self.lines.try_iter().collect()
+        self.lines.lock().expect("lines").try_iter().collect()
     }
 
     /// Its process id.
@@ -185,7 +187,8 @@ impl Server {
 
     /// Sends SIGTERM without waiting.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().expect("kill runs");
+        let status =
+            Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success(), "kill -TERM failed");
     }
 
@@ -219,6 +222,37 @@ impl Drop for Server {
             let tail: Vec<&str> = log.lines().skip(from).collect();
             eprintln!("--- the end of the server's log ---\n{}\n---", tail.join("\n"));
         }
+    }
+}
+
+/// A server on a fresh folder, used as its client.
+pub struct Running {
+    /// The server; dropped before its folder.
+    pub server: Server,
+    /// Its folder.
+    pub home: Home,
+    client: Client,
+}
+
+/// Starts a server with default settings on a fresh folder.
+#[track_caller]
+pub fn fresh() -> Running {
+    running(Home::new())
+}
+
+/// Starts a server with the settings of this home.
+#[track_caller]
+pub fn running(home: Home) -> Running {
+    let server = home.start();
+    let client = server.client();
+    Running { server, home, client }
+}
+
+impl std::ops::Deref for Running {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which repository holds which blob.
 
-use super::error::Result;
-use super::intents::IntentId;
+use crate::metadata::error::Result;
+use crate::metadata::intents::IntentId;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 

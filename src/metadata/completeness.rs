@@ -1,6 +1,6 @@
 //! Whether the metadata tells all that storage holds: not while it is being made again.
 
-use super::error::Result;
+use crate::metadata::error::Result;
 
 /// The mark that stands in metadata which was made from the whole of storage, or from nothing.
 #[async_trait::async_trait]

@@ -2,7 +2,7 @@
 //! away with the facts. What a crash leaves behind tells which names and facts may disagree, so that they can
 //! be made to agree again without walking the store.
 
-use super::error::Result;
+use crate::metadata::error::Result;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;

@@ -1,7 +1,7 @@
 //! Manifests, their tags and their referrers, and which repositories there are.
 
-use super::error::Result;
-use super::intents::IntentId;
+use crate::metadata::error::Result;
+use crate::metadata::intents::IntentId;
 use crate::oci::digest::Digest;
 use crate::oci::media_type::Kind;
 use crate::oci::page::{Listed, Page};

@@ -1,13 +1,13 @@
 //! Opens the metadata that the configuration names. The only file that knows all backends.
 
-use super::blobs::Blobs;
-use super::completeness::Completeness;
-use super::config::Config;
-use super::embedded::database::Database;
-use super::error::Result;
-use super::intents::Intents;
-use super::manifests::Manifests;
-use super::uploads::Uploads;
+use crate::metadata::blobs::Blobs;
+use crate::metadata::completeness::Completeness;
+use crate::metadata::config::Config;
+use crate::metadata::embedded::database::Database;
+use crate::metadata::error::Result;
+use crate::metadata::intents::Intents;
+use crate::metadata::manifests::Manifests;
+use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Open uploads. They may be lost without harm: the client begins again.
 
-use super::error::Result;
+use crate::metadata::error::Result;
 use crate::oci::digest::Algorithm;
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;

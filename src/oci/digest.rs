@@ -1,6 +1,6 @@
 //! Content digests (image-spec, descriptor.md, "Digests"): `sha256:<64 hex>` and `sha512:<128 hex>`.
 
-use super::error::{Invalid, shortened};
+use crate::oci::error::{Invalid, shortened};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

@@ -8,7 +8,9 @@ pub enum Invalid {
     #[error("repository name {0:?} is invalid: {1}")]
     Name(String, &'static str),
     /// Not a tag.
-    #[error("tag {0:?} is invalid: 1 to 128 characters, letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`")]
+    #[error(
+        "tag {0:?} is invalid: 1 to 128 characters, letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`"
+    )]
     Tag(String),
     /// Not a digest, or of an algorithm that is not known here.
     #[error("digest {0:?} is invalid: {1}")]

@@ -1,6 +1,6 @@
 //! Hashing as bytes flow by.
 
-use super::digest::{Algorithm, Digest};
+use crate::oci::digest::{Algorithm, Digest};
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// A hash in the making. Cloning it keeps the state, so that a digest can be had in the middle.

@@ -1,9 +1,9 @@
 //! Manifests: what a registry must know of one, read out of its bytes. The bytes themselves are never
 //! changed: their digest is their name.
 
-use super::digest::Digest;
-use super::error::Invalid;
-use super::media_type::{Kind, essence, is_non_distributable};
+use crate::oci::digest::Digest;
+use crate::oci::error::Invalid;
+use crate::oci::media_type::{Kind, essence, is_non_distributable};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
@@ -68,7 +68,9 @@ impl Manifest {
         let layers = document.layers.as_deref().unwrap_or_default();
         let children = document.manifests.as_deref().unwrap_or_default();
         if layers.len() + children.len() > DESCRIPTORS_MAX {
-            return Err(Invalid::Manifest(format!("it names more than {DESCRIPTORS_MAX} blobs or manifests")));
+            return Err(Invalid::Manifest(format!(
+                "it names more than {DESCRIPTORS_MAX} blobs or manifests"
+            )));
         }
         blobs.extend(layers.iter().filter(|l| !is_non_distributable(&l.media_type)).map(|l| l.digest));
         let config_type = document.config.as_ref().map(|c| c.media_type.clone()).filter(|t| !t.is_empty());
@@ -77,10 +79,11 @@ impl Manifest {
             blobs: each_once(blobs),
             children: each_once(children.iter().map(|c| c.digest).collect()),
             subject: document.subject.as_ref().map(|s| s.digest),
-            artifact_type: document
-                .artifact_type
-                .filter(|t| !t.is_empty())
-                .or(if index { None } else { config_type }),
+            artifact_type: document.artifact_type.filter(|t| !t.is_empty()).or(if index {
+                None
+            } else {
+                config_type
+            }),
             annotations: document.annotations.unwrap_or_default(),
         })
     }
@@ -152,7 +155,8 @@ mod tests {
     }
 
     fn image(extra: &str) -> String {
-        let (config, layer) = (descriptor("application/x.config", 'c'), descriptor("application/x.layer", 'a'));
+        let (config, layer) =
+            (descriptor("application/x.config", 'c'), descriptor("application/x.layer", 'a'));
         format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer},{layer}]{extra}}}"#)
     }
 

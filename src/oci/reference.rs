@@ -1,8 +1,8 @@
 //! What a manifest is asked for by: a tag or a digest (distribution-spec, `<tag-or-digest>`).
 
-use super::digest::Digest;
-use super::error::Invalid;
-use super::tag::Tag;
+use crate::oci::digest::Digest;
+use crate::oci::error::Invalid;
+use crate::oci::tag::Tag;
 use std::fmt;
 use std::str::FromStr;
 

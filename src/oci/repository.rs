@@ -1,6 +1,6 @@
 //! Repository names (distribution-spec, "Pulling manifests", `<name>`).
 
-use super::error::{Invalid, shortened};
+use crate::oci::error::{Invalid, shortened};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -95,8 +95,28 @@ mod tests {
             assert_eq!(good.parse::<Repository>().unwrap().as_str(), good);
         }
         for bad in [
-            "", "/", "a/", "/a", "a//b", "..", "a/../b", ".a", "a.", "a..b", "a___b", "a._b", "A", "a b", "a%2fb",
-            "é", "a\0", "_a", "-a", "a-", "a:b", &"a".repeat(256),
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "..",
+            "a/../b",
+            ".a",
+            "a.",
+            "a..b",
+            "a___b",
+            "a._b",
+            "A",
+            "a b",
+            "a%2fb",
+            "é",
+            "a\0",
+            "_a",
+            "-a",
+            "a-",
+            "a:b",
+            &"a".repeat(256),
         ] {
             assert!(bad.parse::<Repository>().is_err(), "{bad:?} was accepted");
         }

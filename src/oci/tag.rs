@@ -1,6 +1,6 @@
 //! Tags (distribution-spec, "Pulling manifests"): `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
 
-use super::error::{Invalid, shortened};
+use crate::oci::error::{Invalid, shortened};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

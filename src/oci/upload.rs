@@ -1,13 +1,12 @@
 //! Upload session ids: UUIDs, as the specification asks (distribution-spec, "POST then PUT").
 
-use super::error::{Invalid, shortened};
-use serde::{Deserialize, Serialize};
+use crate::oci::error::{Invalid, shortened};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
 /// Names one upload session. Random, so that it cannot be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UploadId(Uuid);
 
 impl UploadId {

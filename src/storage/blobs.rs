@@ -1,8 +1,8 @@
 //! The trait of bytes by digest, and of uploads on their way to become that.
 
-use super::error::Result;
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::upload::UploadId;
+use crate::storage::error::Result;
 use crate::stream::ByteStream;
 use bytes::Bytes;
 use std::io;
@@ -62,15 +62,18 @@ pub trait Blobs: Send + Sync {
     async fn read(&self, digest: &Digest, offset: u64, length: u64) -> Result<Option<Blob>>;
 
     /// Takes bytes of an upload. One call at a time for each upload. Staged bytes outlive the process, though
-    /// not a power cut.
+    /// not a power cut: `Error::StagedLost` if some before `staging.offset` are gone. If they cannot be written,
+    /// what was staged before stays.
     async fn stage(&self, staging: Staging, body: ByteStream) -> Result<Staged>;
 
-    /// Puts what was staged (`staging.offset` bytes) under `digest`, durably, if it is that. The same blob may
-    /// be there already, or arrive at the same time.
+    /// Puts what was staged (`staging.offset` bytes) under `digest`, if it is that. The bytes are durable
+    /// before they show there; that they show is durable when the next `Links::record` returns, so nobody is
+    /// told of a blob before it has a link. The same blob may be there already, or arrive at the same time.
+    /// After an error nothing may be staged any more.
     async fn seal(&self, staging: Staging, digest: &Digest) -> Result<Sealed>;
 
-    /// Puts bytes in memory under their digest, durably: `stage` and `seal` for what is small. The caller
-    /// answers for the digest being right.
+    /// Puts bytes in memory under their digest: `stage` and `seal` for what is small, and as durable as `seal`
+    /// makes it. The caller answers for the digest being right.
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()>;
 
     /// Drops what was staged of an upload, if anything.

@@ -8,6 +8,9 @@ pub enum Error {
     /// No room: the operator must make some. Nothing of the refused write is kept.
     #[error("the storage is full")]
     Full,
+    /// Bytes of an upload that were staged are gone, as after a power cut. The upload has to begin again.
+    #[error("staged bytes of the upload are lost")]
+    StagedLost,
     /// The medium failed. `what` names the object, for the log only.
     #[error("storage fault at {what}: {source}")]
     Fault {
@@ -34,6 +37,7 @@ impl Error {
     pub fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
+            Self::StagedLost => Self::StagedLost,
             Self::Fault { what, source } => {
                 Self::Fault { what: what.clone(), source: io::Error::new(source.kind(), source.to_string()) }
             }

@@ -1,10 +1,10 @@
 //! Where everything stands: the paths of registry:2's layout, and of our own objects beside it. Spelled here
 //! and nowhere else.
 
-use super::links::{Link, Name};
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
+use crate::storage::links::{Link, Name};
 
 /// The folder of all repositories.
 pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
@@ -12,8 +12,10 @@ pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
 pub const BLOBS: &str = "docker/registry/v2/blobs";
 /// The folder of uploads that are not finished.
 pub const STAGING: &str = "holdfast/staging";
+/// The folder inside a repository with registry:2's own uploads, which are left alone.
+pub const UPLOADS: &str = "_uploads";
 /// Names of folders inside a repository that are no path component of another one.
-pub const RESERVED: [&str; 3] = ["_layers", "_manifests", "_uploads"];
+pub const RESERVED: [&str; 3] = ["_layers", "_manifests", UPLOADS];
 
 /// The file with the bytes of a blob or manifest.
 pub fn blob(digest: &Digest) -> String {
@@ -24,6 +26,14 @@ pub fn blob(digest: &Digest) -> String {
 /// The file with the bytes of an upload.
 pub fn staged(upload: UploadId) -> String {
     format!("{STAGING}/{upload}")
+}
+
+/// What the names of files in `STAGING` begin with that are no upload, but half of a write in progress.
+pub const TEMPORARY: &str = "tmp-";
+
+/// A file for bytes that are about to be renamed to their place. Each call names another one.
+pub fn temporary() -> String {
+    format!("{STAGING}/{TEMPORARY}{}", UploadId::random())
 }
 
 /// The folder of a repository.
@@ -82,6 +92,11 @@ pub fn link_text(digest: &Digest) -> String {
     digest.to_string()
 }
 
+/// The digest in a link file's bytes, if it is one and nothing else.
+pub fn linked(text: &[u8]) -> Option<Digest> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,10 +108,7 @@ mod tests {
         let app: Repository = "team/app".parse().unwrap();
         let base = "docker/registry/v2/repositories/team/app";
         assert_eq!(blob(&digest), format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
-        assert_eq!(
-            link_files(&app, &Link::Layer(digest)),
-            [format!("{base}/_layers/sha256/{hex}/link")]
-        );
+        assert_eq!(link_files(&app, &Link::Layer(digest)), [format!("{base}/_layers/sha256/{hex}/link")]);
         assert_eq!(
             link_files(&app, &Link::Tag("v1".parse().unwrap(), digest)),
             [
@@ -104,6 +116,9 @@ mod tests {
                 format!("{base}/_manifests/tags/v1/current/link")
             ]
         );
-        assert_eq!(name_folder(&app, &Name::Revision(digest)), format!("{base}/_manifests/revisions/sha256/{hex}"));
+        assert_eq!(
+            name_folder(&app, &Name::Revision(digest)),
+            format!("{base}/_manifests/revisions/sha256/{hex}")
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! The trait of names: which repository holds which blob and manifest, and what its tags mean.
 
-use super::error::Result;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::storage::error::Result;
 
 /// One name that storage can hold for a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,11 +1,11 @@
 //! Opens the storage that the configuration names. The only file that knows all backends.
 
-use super::blobs::Blobs;
-use super::config::Config;
-use super::error::Result;
-use super::filesystem::root::Root;
-use super::filesystem::store::Filesystem;
-use super::links::Links;
+use crate::storage::blobs::Blobs;
+use crate::storage::config::Config;
+use crate::storage::error::Result;
+use crate::storage::filesystem::root::Root;
+use crate::storage::filesystem::store::Filesystem;
+use crate::storage::links::Links;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +25,6 @@ pub fn open(config: &Config, data: &Path) -> Result<Storage> {
         "" => data.join("registry"),
         root => root.into(),
     };
-    let filesystem = Arc::new(Filesystem::new(Root::open(&root, config.filesystem.free_bytes_min)?));
+    let filesystem = Arc::new(Filesystem::new(Root::open(&root, config.filesystem.free_bytes_min)?)?);
     Ok(Storage { blobs: Arc::clone(&filesystem) as Arc<dyn Blobs>, links: filesystem })
 }

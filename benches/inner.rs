@@ -1,0 +1,2 @@
+//! The inner loops.
+fn main() {}

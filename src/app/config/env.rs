@@ -1,0 +1,48 @@
+//! The environment: every key has a variable made of its path with single underscores, as registry:2's users
+//! know it. `server.listen` is `HOLDFAST_SERVER_LISTEN`.
+
+use crate::app::config::tree::{self, Mistake, leaves, nearest};
+use toml::{Table, Value};
+
+/// Variables of ours that are no keys: the configuration file, and what the project's own scripts read.
+const NOT_KEYS: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS"];
+
+/// The variable of a key.
+pub fn variable(key: &str) -> String {
+    format!("HOLDFAST_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Lays the variables that begin with `HOLDFAST_` over the known keys.
+pub fn lay_over(known: &mut Table, variables: &[(String, String)], mistakes: &mut Vec<Mistake>) {
+    let keys: Vec<(String, String, Value)> =
+        leaves(known).into_iter().map(|(key, value)| (variable(&key), key, value)).collect();
+    for (name, text) in variables {
+        if !name.starts_with("HOLDFAST_") || NOT_KEYS.contains(&name.as_str()) {
+            continue;
+        }
+        let Some((_, key, old)) = keys.iter().find(|(known, _, _)| known == name) else {
+            let near = nearest(name, keys.iter().map(|(known, _, _)| known.as_str()));
+            mistakes.push(match near {
+                Some(near) => format!("the environment's {name} is not a key; did you mean {near}?"),
+                None => format!("the environment's {name} is not a key"),
+            });
+            continue;
+        };
+        match read(text, old) {
+            Some(value) => tree::set(known, key, value),
+            None => mistakes.push(format!("the environment's {name} does not read as {}", old.type_str())),
+        }
+    }
+}
+
+fn read(text: &str, like: &Value) -> Option<Value> {
+    match like {
+        Value::String(_) => Some(Value::String(text.to_owned())),
+        Value::Integer(_) => text.trim().parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.trim().parse().ok().map(Value::Boolean),
+        Value::Array(_) => Some(Value::Array(
+            text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|t| Value::String(t.into())).collect(),
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! Reading the configuration: defaults, then the file, then the environment, then the flags. All mistakes are
+//! told at once.
+
+use crate::app::config::settings::Settings;
+use crate::app::config::tree::{self, Mistake};
+use crate::app::config::{check, env};
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What the command line says. It wins over everything.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+}
+
+/// Reads the configuration of this process.
+#[allow(clippy::disallowed_methods)] // the one place that reads the environment
+pub fn load(flags: &Flags) -> Result<Settings, Vec<Mistake>> {
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let file = match &flags.config {
+        Some(path) => Some(read(path).map_err(|mistake| vec![mistake])?),
+        None => None,
+    };
+    compose(file.as_deref(), &variables, flags)
+}
+
+fn read(path: &Path) -> Result<String, Mistake> {
+    std::fs::read_to_string(path).map_err(|e| format!("the configuration file {}: {e}", path.display()))
+}
+
+/// Composes a configuration out of its sources.
+pub fn compose(
+    file: Option<&str>,
+    variables: &[(String, String)],
+    flags: &Flags,
+) -> Result<Settings, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let mut table = Table::try_from(Settings::default()).map_err(|e| vec![e.to_string()])?;
+    if let Some(file) = file {
+        match file.parse::<Table>() {
+            Ok(given) => tree::lay_over(&mut table, given, "", &mut mistakes),
+            Err(error) => mistakes.push(format!("the configuration file is not TOML: {error}")),
+        }
+    }
+    env::lay_over(&mut table, variables, &mut mistakes);
+    if let Some(data) = &flags.data {
+        tree::set(&mut table, "data", Value::String(data.to_string_lossy().into_owned()));
+    }
+    if let Some(listen) = &flags.listen {
+        tree::set(&mut table, "server.listen", Value::String(listen.clone()));
+    }
+    let settings = Settings {
+        data: section(&table, "data", &mut mistakes),
+        server: section(&table, "server", &mut mistakes),
+        storage: section(&table, "storage", &mut mistakes),
+        metadata: section(&table, "metadata", &mut mistakes),
+        registry: section(&table, "registry", &mut mistakes),
+        log: section(&table, "log", &mut mistakes),
+    };
+    mistakes.extend(check::check(&settings));
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+/// One section in its own type. A value that is none of those allowed (an engine that is not known, a
+/// negative size) is a mistake, and the section stays at its defaults so that the rest can be checked.
+fn section<T: DeserializeOwned>(table: &Table, name: &str, mistakes: &mut Vec<Mistake>) -> T
+where
+    T: Default,
+{
+    let value = table.get(name).cloned().unwrap_or(Value::Table(Table::new()));
+    value.try_into().unwrap_or_else(|error: toml::de::Error| {
+        let at = if name == "data" { "`data`".to_owned() } else { format!("[{name}]") };
+        mistakes.push(format!("{at}: {}", error.to_string().trim().replace('\n', " ")));
+        T::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(file: &str, variables: &[(&str, &str)]) -> Vec<Mistake> {
+        let variables: Vec<_> =
+            variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        compose(Some(file), &variables, &Flags::default()).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_example_is_the_default_with_every_key() {
+        let example = include_str!("../../../config.example.toml");
+        let settings = compose(Some(example), &[], &Flags::default()).unwrap();
+        assert_eq!(settings, Settings::default());
+        let told: Table = example.parse().unwrap();
+        let known = Table::try_from(Settings::default()).unwrap();
+        assert_eq!(tree::leaves(&told), tree::leaves(&known));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_the_nearest_key() {
+        let told = mistakes(
+            "dta = 'x'\n[server]\nlisen = 'a:1'\nstall_secs = 'x'\n[metadata]\nengine = 'sledd'\n[registry]\nuploads_max = 0\n",
+            &[("HOLDFAST_SERVER_LISTN", "x"), ("HOLDFAST_SERVER_HEADER_SECS", "soon"), ("OTHER", "y")],
+        );
+        let all = told.join("\n");
+        for expected in [
+            "`dta` is not a key; did you mean `data`?",
+            "`server.lisen` is not a key; did you mean `server.listen`?",
+            "`server.stall_secs` is a whole number, not a text in quotes",
+            "sledd",
+            "`registry.uploads_max` is 0",
+            "HOLDFAST_SERVER_LISTN is not a key; did you mean HOLDFAST_SERVER_LISTEN?",
+            "HOLDFAST_SERVER_HEADER_SECS does not read as integer",
+        ] {
+            assert!(all.contains(expected), "{expected:?} is not in:\n{all}");
+        }
+        assert_eq!(told.len(), 7, "{all}");
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let variables = [("HOLDFAST_SERVER_LISTEN".to_owned(), "[::1]:2".to_owned())];
+        let file = Some("[server]\nlisten = '127.0.0.1:1'\nstall_secs = 7");
+        let flags = Flags { listen: Some("127.0.0.1:3".into()), ..Flags::default() };
+        let from_file = compose(file, &[], &Flags::default()).unwrap();
+        assert_eq!((from_file.server.listen.as_str(), from_file.server.stall_secs), ("127.0.0.1:1", 7));
+        assert_eq!(compose(file, &variables, &Flags::default()).unwrap().server.listen, "[::1]:2");
+        assert_eq!(compose(file, &variables, &flags).unwrap().server.listen, "127.0.0.1:3");
+    }
+
+    #[test]
+    fn a_negative_size_is_a_mistake() {
+        assert_eq!(mistakes("[registry]\nuploads_max = -1", &[]).len(), 1);
+    }
+}

@@ -1,0 +1,12 @@
+//! `holdfast check`.
+
+use crate::app::config::explain;
+use crate::cli::args::Common;
+use crate::cli::run::{Complaint, say, settings};
+
+/// Prints what the configuration means, or every mistake in it.
+pub fn run(args: &Common) -> Result<(), Complaint> {
+    let settings = settings(&args.flags())?;
+    say(explain::explain(&settings).trim_end());
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The hands: one file a command. Speaks to people; everything it does is in the rooms below.
+
+pub mod args;
+pub mod check;
+pub mod rebuild;
+pub mod run;
+pub mod serve;

@@ -1,0 +1,13 @@
+//! The front door: HTTP in, HTTP out, nothing decided here.
+//!
+//! A request becomes a value (`v2/route.rs`), a rule of `registry/` answers it, and `error.rs` is the one
+//! table from refusals and failures to statuses and codes.
+
+pub mod body;
+pub mod error;
+pub mod headers;
+pub mod observe;
+pub mod ops;
+pub mod router;
+pub mod state;
+pub mod v2;

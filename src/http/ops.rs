@@ -1,0 +1,32 @@
+//! For whoever runs the registry: is it alive, is it ready.
+
+use crate::http::body::Outgoing;
+use crate::http::state::Door;
+use crate::registry::readiness::State;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+
+/// `/healthz`: the process answers.
+pub fn healthz() -> Response<Outgoing> {
+    told(StatusCode::OK, r#"{"status":"ok"}"#.into())
+}
+
+/// `/readyz`: requests are answered; else how far the reading of storage is.
+pub fn readyz(door: &Door) -> Response<Outgoing> {
+    match door.registry.readiness.state() {
+        State::Ready => told(StatusCode::OK, r#"{"status":"ready"}"#.into()),
+        State::Rebuilding { done, total } => told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(r#"{{"status":"rebuilding","repositories_done":{done},"repositories_total":{total}}}"#),
+        ),
+        State::Failed => told(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"failed"}"#.into()),
+    }
+}
+
+fn told(status: StatusCode, body: String) -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::whole(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,40 @@
+//! Which part of the house answers a request.
+
+use crate::http::body::{Incoming, Outgoing};
+use crate::http::error::Problem;
+use crate::http::observe::Observed;
+use crate::http::state::Door;
+use crate::http::v2::route::Unroutable;
+use crate::http::v2::serve;
+use crate::http::{headers, ops};
+use http::{HeaderValue, Method, Request, Response};
+use std::net::SocketAddr;
+
+/// Answers a request. Infallible: every problem is a response.
+pub async fn answer(door: &Door, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<Outgoing> {
+    let observed = Observed::begin(&request, peer);
+    let path = request.uri().path();
+    let of_api = path == "/v2" || path.starts_with("/v2/");
+    let answer = match path {
+        _ if of_api => serve::serve(door, request).await,
+        "/healthz" | "/readyz" if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Err(Problem::Route(Unroutable::Method("GET, HEAD")))
+        }
+        "/healthz" => Ok(ops::healthz()),
+        "/readyz" => Ok(ops::readyz(door)),
+        _ => Err(Problem::Route(Unroutable::NotFound)),
+    };
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(problem) => {
+            if problem.is_fault() {
+                observed.fault(&problem);
+            }
+            problem.respond()
+        }
+    };
+    if of_api {
+        response.headers_mut().insert(headers::API_VERSION, HeaderValue::from_static("registry/2.0"));
+    }
+    observed.end(response)
+}

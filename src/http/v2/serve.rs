@@ -1,0 +1,72 @@
+//! The way of a request to the distribution API: parse, dispatch, answer.
+
+use crate::http::body::{Incoming, Outgoing};
+use crate::http::error::Problem;
+use crate::http::state::Door;
+use crate::http::v2::route::Route;
+use crate::http::v2::{blobs, listing, manifests, uploads};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use std::future::Future;
+
+/// What a handler answers.
+pub type Answer = Result<Response<Outgoing>, Problem>;
+
+/// Answers a request whose path begins with `/v2`.
+pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let uri = &parts.uri;
+    let entries_max = door.registry.config.page_entries_max;
+    let route = Route::parse(&parts.method, uri.path(), uri.query(), entries_max).map_err(Problem::Route)?;
+    if !door.registry.readiness.is_ready() && route != Route::Version {
+        return Err(Problem::NotReady);
+    }
+    match route {
+        Route::Version => Ok(version()),
+        Route::Catalog(page) => listing::catalog(door, page).await,
+        Route::Tags(name, page) => listing::tags(door, name, page).await,
+        Route::Referrers(name, digest, artifact_type, page) => {
+            listing::referrers(door, name, digest, artifact_type, page).await
+        }
+        Route::ManifestGet(name, reference) => manifests::get(door, &parts, name, reference).await,
+        Route::ManifestPut(name, reference, tags) => manifests::put(door, &parts, body, name, reference, tags).await,
+        Route::ManifestDelete(name, reference) => manifests::delete(door, name, reference).await,
+        Route::BlobGet(name, digest) => blobs::get(door, &parts, name, digest).await,
+        Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
+        Route::UploadBegin(name, algorithm) => uploads::begin(door, name, algorithm).await,
+        Route::UploadWhole(name, digest) => uploads::whole(door, &parts, body, name, digest).await,
+        Route::UploadMount(name, digest, from) => uploads::mount(door, name, digest, from).await,
+        Route::UploadStatus(name, id) => uploads::status(door, name, id).await,
+        Route::UploadAppend(name, id) => uploads::append(door, &parts, body, name, id).await,
+        Route::UploadFinish(name, id, digest) => uploads::finish(door, &parts, body, name, id, digest).await,
+        Route::UploadCancel(name, id) => uploads::cancel(door, name, id).await,
+    }
+}
+
+fn version() -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::whole("{}"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A response without a body.
+pub fn empty(status: StatusCode) -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::whole(""));
+    *response.status_mut() = status;
+    response
+}
+
+/// Runs a change to its end, also when the client goes away in the middle: names and facts must not be left
+/// half done because somebody closed a connection.
+#[allow(clippy::disallowed_methods)] // one of the few homes of tasks
+pub async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::spawn(change).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(%error, "a change broke");
+            Err(Problem::Broken)
+        }
+    }
+}

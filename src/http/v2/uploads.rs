@@ -1,0 +1,147 @@
+//! Uploads on the wire, in all their forms (distribution-spec, "Pushing blobs").
+
+use crate::http::body::{self, Incoming, Outgoing};
+use crate::http::error::Problem;
+use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, chunk_range, value};
+use crate::http::state::Door;
+use crate::http::v2::manifests::content_length;
+use crate::http::v2::serve::{Answer, empty, to_the_end};
+use crate::metadata::uploads::Upload;
+use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::repository::Repository;
+use crate::oci::upload::UploadId;
+use crate::registry::error::Error;
+use crate::registry::uploads::{self, Chunk};
+use http::header::{CONTENT_RANGE, LOCATION, RANGE};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body::Body as _;
+
+/// POST: a session (end-4a, end-4c).
+pub async fn begin(door: &Door, repository: Repository, algorithm: Algorithm) -> Answer {
+    let upload = uploads::begin(&door.registry, &repository, algorithm).await?;
+    Ok(standing(StatusCode::ACCEPTED, &repository, upload.id, upload.offset))
+}
+
+/// POST with the whole blob (end-4b). Without a body it is a plain session: that is how the specification
+/// tells clients to go on when a registry does not take blobs in one request, and how old ones ask.
+pub async fn whole(
+    door: &Door,
+    request: &Parts,
+    incoming: Incoming,
+    repository: Repository,
+    digest: Digest,
+) -> Answer {
+    let chunk = chunk(door, request, incoming)?;
+    let empty_blob = crate::oci::hasher::digest(digest.algorithm(), b"") == digest;
+    if chunk.bytes.is_none() && !empty_blob {
+        return begin(door, repository, digest.algorithm()).await;
+    }
+    let (registry, name) = (door.registry.clone(), repository.clone());
+    to_the_end(async move { Ok(uploads::whole(&registry, &name, chunk, &digest).await?) }).await?;
+    Ok(created(&repository, &digest))
+}
+
+/// POST to mount (end-11). What cannot be mounted becomes a session.
+pub async fn mount(door: &Door, repository: Repository, digest: Digest, from: Option<Repository>) -> Answer {
+    let (registry, name) = (door.registry.clone(), repository.clone());
+    let mounted = to_the_end(async move {
+        Ok(crate::registry::mount::mount(&registry, &name, &digest, from.as_ref()).await?)
+    })
+    .await?;
+    if mounted { Ok(created(&repository, &digest)) } else { begin(door, repository, digest.algorithm()).await }
+}
+
+/// GET: how far it is (end-13).
+pub async fn status(door: &Door, repository: Repository, id: UploadId) -> Answer {
+    let upload = uploads::status(&door.registry, &repository, id).await?;
+    Ok(standing(StatusCode::NO_CONTENT, &repository, id, upload.offset))
+}
+
+/// PATCH: a chunk, or the whole streamed (end-5).
+pub async fn append(
+    door: &Door,
+    request: &Parts,
+    incoming: Incoming,
+    repository: Repository,
+    id: UploadId,
+) -> Answer {
+    let chunk = chunk(door, request, incoming)?;
+    let (registry, name) = (door.registry.clone(), repository.clone());
+    let appended: Result<Upload, Problem> =
+        to_the_end(async move { Ok(uploads::append(&registry, &name, id, chunk).await?) }).await;
+    match appended {
+        Ok(upload) => Ok(standing(StatusCode::ACCEPTED, &repository, id, upload.offset)),
+        Err(problem) => told_where(problem, &repository, id),
+    }
+}
+
+/// PUT: the end, with the last chunk or without (end-6).
+pub async fn finish(
+    door: &Door,
+    request: &Parts,
+    incoming: Incoming,
+    repository: Repository,
+    id: UploadId,
+    digest: Digest,
+) -> Answer {
+    let chunk = chunk(door, request, incoming)?;
+    let (registry, name) = (door.registry.clone(), repository.clone());
+    let finished: Result<(), Problem> =
+        to_the_end(async move { Ok(uploads::finish(&registry, &name, id, chunk, &digest).await?) }).await;
+    match finished {
+        Ok(()) => Ok(created(&repository, &digest)),
+        Err(problem) => told_where(problem, &repository, id),
+    }
+}
+
+/// DELETE: the session ends (end-14).
+pub async fn cancel(door: &Door, repository: Repository, id: UploadId) -> Answer {
+    let registry = door.registry.clone();
+    to_the_end(async move { Ok(uploads::cancel(&registry, &repository, id).await?) }).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+fn chunk(door: &Door, request: &Parts, incoming: Incoming) -> Result<Chunk, Problem> {
+    let headers = &request.headers;
+    let range = match headers.get(CONTENT_RANGE) {
+        None => None,
+        Some(range) => {
+            Some(range.to_str().ok().and_then(chunk_range).ok_or(Problem::ChunkRange)?)
+        }
+    };
+    let length = content_length(headers);
+    let bytes = (!incoming.is_end_stream()).then(|| body::stream(incoming, door.stall));
+    Ok(Chunk { bytes, length, range })
+}
+
+/// An upload as it stands. `Range` counts inclusively, so that no bytes and one byte look the same in it;
+/// every registry has it so.
+fn standing(status: StatusCode, repository: &Repository, id: UploadId, offset: u64) -> Response<Outgoing> {
+    let mut response = empty(status);
+    tell_where(&mut response, repository, id, offset);
+    response
+}
+
+fn tell_where(response: &mut Response<Outgoing>, repository: &Repository, id: UploadId, offset: u64) {
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, value(format!("/v2/{repository}/blobs/uploads/{id}")));
+    headers.insert(RANGE, value(format!("0-{}", offset.saturating_sub(1))));
+    headers.insert(UPLOAD_UUID, value(id.to_string()));
+}
+
+/// A refusal, with where the upload stands if that is what the client got wrong.
+fn told_where(problem: Problem, repository: &Repository, id: UploadId) -> Answer {
+    let Problem::Rule(Error::OutOfOrder { offset }) = problem else { return Err(problem) };
+    let mut response = problem.respond();
+    tell_where(&mut response, repository, id, offset);
+    Ok(response)
+}
+
+fn created(repository: &Repository, digest: &Digest) -> Response<Outgoing> {
+    let mut response = empty(StatusCode::CREATED);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, value(format!("/v2/{repository}/blobs/{digest}")));
+    headers.insert(CONTENT_DIGEST, value(digest.to_string()));
+    response
+}

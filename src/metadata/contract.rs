@@ -1,0 +1,451 @@
+//! What every backend of metadata must do, as plain functions over the traits; each backend's tests run them all.
+//!
+//! Each function is given new, empty metadata. Knows no backend.
+
+use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::manifests::{BODY_BYTES_MAX, NewManifest, Put, Referrer, Resolved};
+use crate::metadata::open::Metadata;
+use crate::metadata::uploads::{Opened, Upload};
+use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::hasher::Hasher;
+use crate::oci::media_type::Kind;
+use crate::oci::page::Page;
+use crate::oci::reference::Reference;
+use crate::oci::repository::Repository;
+use crate::oci::tag::Tag;
+use crate::oci::upload::UploadId;
+use bytes::Bytes;
+
+/// Runs `$run!(name)` for every function below; the one list of them.
+macro_rules! every_rule {
+    ($run:ident) => {
+        $run! {
+            an_empty_one_knows_nothing, a_manifest_is_found_by_tag_and_digest, bodies_come_back_whole,
+            a_manifest_may_be_put_again, a_demand_names_all_that_is_absent, a_tag_moves, untag_leaves_the_manifest,
+            forget_takes_tags_body_and_edge, a_repository_is_known_while_it_holds_something, tags_are_paged,
+            repositories_are_paged, referrers_are_paged_and_filtered, a_large_descriptor_is_left_out,
+            another_kind_is_told_by_tags_too, links_are_held_once, names_do_not_mix, uploads_are_compared_and_set,
+            uploads_are_bounded, stale_uploads_are_found, intents_stand_until_they_end, the_mark_stands,
+            many_at_once_all_succeed,
+        }
+    };
+}
+pub(crate) use every_rule;
+
+pub fn repo(name: &str) -> Repository {
+    name.parse().unwrap()
+}
+
+pub fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+/// The digest of a symbolic name.
+pub fn digest_of(name: &str) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(name.as_bytes());
+    hasher.finish()
+}
+
+fn digest_512(name: &str) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha512);
+    hasher.update(name.as_bytes());
+    hasher.finish()
+}
+
+/// A manifest of this name that names nothing.
+pub fn manifest(name: &str, tags: &[&str]) -> NewManifest {
+    let body = Bytes::from(format!("the manifest {name}"));
+    NewManifest {
+        resolved: Resolved { digest: digest_of(name), kind: Kind::OciImage, size: body.len() as u64 },
+        body: Some(body),
+        blobs: Vec::new(),
+        children: Vec::new(),
+        subject: None,
+        tags: tags.iter().map(|name| tag(name)).collect(),
+        pushed: 100,
+    }
+}
+
+fn referring(name: &str, subject: &str, artifact_type: Option<&str>, descriptor: &str) -> NewManifest {
+    let referrer = Referrer {
+        digest: digest_of(name),
+        artifact_type: artifact_type.map(Into::into),
+        descriptor: Some(descriptor.into()),
+    };
+    NewManifest { subject: Some((digest_of(subject), referrer)), ..manifest(name, &[]) }
+}
+
+/// Puts manifests that demand nothing.
+pub async fn put(metadata: &Metadata, repository: &str, manifests: impl IntoIterator<Item = NewManifest>) {
+    for manifest in manifests {
+        assert_eq!(metadata.manifests.put(&repo(repository), manifest, true, None).await.unwrap(), Put::Recorded);
+    }
+}
+
+/// The digest that a tag means.
+pub async fn meant(metadata: &Metadata, repository: &str, name: &str) -> Option<Digest> {
+    let resolved = metadata.manifests.resolve(&repo(repository), &Reference::Tag(tag(name))).await.unwrap();
+    resolved.map(|resolved| resolved.digest)
+}
+
+async fn is_held(metadata: &Metadata, repository: &str, name: &str) -> bool {
+    let reference = Reference::Digest(digest_of(name));
+    metadata.manifests.resolve(&repo(repository), &reference).await.unwrap().is_some()
+}
+
+/// A page: its entries as text, and whether more follow.
+async fn tags(metadata: &Metadata, repository: &str, page: &Page) -> Option<(Vec<String>, bool)> {
+    let listed = metadata.manifests.tags(&repo(repository), page).await.unwrap()?;
+    Some((listed.entries.iter().map(ToString::to_string).collect(), listed.more))
+}
+
+async fn repositories(metadata: &Metadata, page: &Page) -> (Vec<String>, bool) {
+    let listed = metadata.manifests.repositories(page).await.unwrap();
+    (listed.entries.iter().map(ToString::to_string).collect(), listed.more)
+}
+
+async fn referrers(metadata: &Metadata, subject: &str, kind: Option<&str>, page: &Page) -> (Vec<Referrer>, bool) {
+    let listed = metadata.manifests.referrers(&repo("app"), &digest_of(subject), kind, page).await.unwrap();
+    (listed.entries, listed.more)
+}
+
+fn page(entries_max: usize, last: &str) -> Page {
+    Page { entries_max, last: Some(last.into()) }
+}
+
+const ALL: usize = 1000;
+
+pub async fn an_empty_one_knows_nothing(metadata: &Metadata) {
+    assert_eq!(meant(metadata, "app", "1").await, None);
+    assert!(!is_held(metadata, "app", "m").await);
+    assert_eq!(metadata.manifests.body(&repo("app"), &digest_of("m")).await.unwrap(), None);
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None);
+    assert_eq!(repositories(metadata, &Page::first(ALL)).await, (vec![], false));
+    assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await, (vec![], false));
+    assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
+    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap(), None);
+    assert_eq!(metadata.blobs.size(&repo("app"), &digest_of("b")).await.unwrap(), None);
+    assert!(!metadata.blobs.unlink(&repo("app"), &digest_of("b")).await.unwrap());
+    assert_eq!(metadata.blobs.holder(&digest_of("b")).await.unwrap(), None);
+    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![]);
+    assert!(!metadata.completeness.is_complete().await.unwrap());
+}
+
+pub async fn a_manifest_is_found_by_tag_and_digest(metadata: &Metadata) {
+    for (number, kind) in Kind::ALL.into_iter().enumerate() {
+        for digest in [digest_of(&number.to_string()), digest_512(&number.to_string())] {
+            let resolved = Resolved { digest, kind, size: u64::MAX - number as u64 };
+            let new = NewManifest { resolved: resolved.clone(), ..manifest("x", &["a", "b"]) };
+            put(metadata, "team/app", [new]).await;
+            let references = [Reference::Digest(digest), Reference::Tag(tag("a")), Reference::Tag(tag("b"))];
+            for reference in references {
+                let found = metadata.manifests.resolve(&repo("team/app"), &reference).await.unwrap();
+                assert_eq!(found, Some(resolved.clone()), "{reference}");
+            }
+        }
+    }
+    assert_eq!(meant(metadata, "team", "a").await, None);
+}
+
+pub async fn bodies_come_back_whole(metadata: &Metadata) {
+    let repository = repo("app");
+    for length in [0, 1, 6139, 6140, 6141, 6144, 12283, 12284, 12285, 30_000, BODY_BYTES_MAX] {
+        let name = length.to_string();
+        let digest = digest_of(&name);
+        let body: Bytes = (0..length).map(|at| (at % 251) as u8).collect();
+        put(metadata, "app", [NewManifest { body: Some(body.clone()), ..manifest(&name, &[]) }]).await;
+        let read = || metadata.manifests.body(&repository, &digest);
+        assert!(read().await.unwrap() == Some(Some(body.clone())), "{length} bytes");
+        metadata.manifests.forget(&repository, &digest).await.unwrap();
+        assert_eq!(read().await.unwrap(), None);
+    }
+    put(metadata, "app", [NewManifest { body: None, ..manifest("large", &[]) }]).await;
+    assert_eq!(metadata.manifests.body(&repository, &digest_of("large")).await.unwrap(), Some(None));
+}
+
+pub async fn a_manifest_may_be_put_again(metadata: &Metadata) {
+    put(metadata, "app", [manifest("m", &["1"]), manifest("m", &["1", "2"]), manifest("m", &[])]).await;
+    assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("m")));
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap();
+    assert_eq!(forgotten, Some(vec![tag("1"), tag("2")]));
+    // Counted once, so nothing is left.
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None);
+}
+
+pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
+    let (repository, id) = (repo("app"), IntentId::random());
+    metadata.blobs.link(&repository, &digest_of("held"), 1, None).await.unwrap();
+    metadata.blobs.link(&repo("other"), &digest_of("elsewhere"), 1, None).await.unwrap();
+    put(metadata, "app", [manifest("child", &[])]).await;
+    let names = Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag("1")] };
+    metadata.intents.begin(id, &names).await.unwrap();
+    let index = || NewManifest {
+        blobs: ["held", "elsewhere", "gone", "gone"].map(digest_of).to_vec(),
+        children: ["child", "lost"].map(digest_of).to_vec(),
+        ..manifest("index", &["1"])
+    };
+    let refused = metadata.manifests.put(&repository, index(), true, Some(id)).await.unwrap();
+    assert_eq!(refused, Put::Absent(["elsewhere", "gone", "lost"].map(digest_of).to_vec()));
+    assert!(!is_held(metadata, "app", "index").await);
+    assert_eq!(meant(metadata, "app", "1").await, None);
+    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![(id, names)]);
+
+    let taken = metadata.manifests.put(&repository, index(), false, Some(id)).await.unwrap();
+    assert_eq!(taken, Put::Recorded);
+    assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("index")));
+    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![]);
+}
+
+pub async fn a_tag_moves(metadata: &Metadata) {
+    put(metadata, "app", [manifest("old", &["1", "keep"]), manifest("new", &["1"])]).await;
+    assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("new")));
+    // The tag is no longer among those of the old manifest.
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("old")).await.unwrap();
+    assert_eq!(forgotten, Some(vec![tag("keep")]));
+    assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("new")));
+    assert_eq!(meant(metadata, "app", "keep").await, None);
+}
+
+pub async fn untag_leaves_the_manifest(metadata: &Metadata) {
+    put(metadata, "app", [manifest("m", &["1", "2"])]).await;
+    assert!(metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
+    assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
+    assert!(metadata.manifests.untag(&repo("app"), &tag("2")).await.unwrap());
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, Some((vec![], false)));
+    assert!(is_held(metadata, "app", "m").await);
+    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap(), Some(vec![]));
+}
+
+pub async fn forget_takes_tags_body_and_edge(metadata: &Metadata) {
+    let edge = NewManifest { tags: vec![tag("sig")], ..referring("sig", "m", None, "{}") };
+    put(metadata, "app", [manifest("m", &["1"]), edge]).await;
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("sig")).await.unwrap();
+    assert_eq!(forgotten, Some(vec![tag("sig")]));
+    assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await.0, vec![]);
+    assert_eq!(metadata.manifests.body(&repo("app"), &digest_of("sig")).await.unwrap(), None);
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, Some((vec!["1".into()], false)));
+    // The edges of what refers to a forgotten manifest stay.
+    put(metadata, "app", [referring("sig", "m", None, "{}")]).await;
+    metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap();
+    assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await.0.len(), 1);
+}
+
+pub async fn a_repository_is_known_while_it_holds_something(metadata: &Metadata) {
+    let repository = repo("app");
+    let known = || tags(metadata, "app", &Page { entries_max: 0, last: None });
+    metadata.blobs.link(&repository, &digest_of("b"), 7, None).await.unwrap();
+    assert_eq!(known().await, Some((vec![], false)));
+    assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, Vec::<String>::new());
+    put(metadata, "app", [manifest("m", &["1"])]).await;
+    assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, vec!["app"]);
+    metadata.blobs.unlink(&repository, &digest_of("b")).await.unwrap();
+    assert!(known().await.is_some());
+    metadata.manifests.forget(&repository, &digest_of("m")).await.unwrap();
+    assert_eq!(known().await, None);
+    assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, Vec::<String>::new());
+}
+
+pub async fn tags_are_paged(metadata: &Metadata) {
+    put(metadata, "app", [manifest("m", &["b", "B", "_x", "a-1", "a", "a.b", "1"])]).await;
+    let sorted = ["1", "B", "_x", "a", "a-1", "a.b", "b"];
+    let read = |page: Page| async move { tags(metadata, "app", &page).await.unwrap() };
+    assert_eq!(read(Page::first(ALL)).await, (sorted.map(String::from).to_vec(), false));
+    assert_eq!(read(Page::first(7)).await, (sorted.map(String::from).to_vec(), false));
+    assert_eq!(read(Page::first(2)).await, (vec!["1".into(), "B".into()], true));
+    assert_eq!(read(page(2, "B")).await, (vec!["_x".into(), "a".into()], true));
+    assert_eq!(read(page(4, "_x")).await, (sorted[3..].iter().map(|&tag| tag.into()).collect(), false));
+    assert_eq!(read(page(1, "C, which is no tag")).await, (vec!["_x".into()], true));
+    assert_eq!(read(page(ALL, "")).await.0.len(), 7);
+    assert_eq!(read(page(ALL, "b")).await, (vec![], false));
+    assert_eq!(read(page(ALL, "\u{10ffff}")).await, (vec![], false));
+    assert_eq!(read(Page::first(0)).await, (vec![], false));
+    // More than are read in one step.
+    let many: Vec<String> = (0..700).map(|number| format!("n{number:04}")).collect();
+    put(metadata, "app", [manifest("m", &many.iter().map(String::as_str).collect::<Vec<_>>())]).await;
+    assert_eq!(read(page(699, "n")).await, (many[..699].to_vec(), true));
+    assert_eq!(read(page(700, "n")).await, (many, false));
+}
+
+pub async fn repositories_are_paged(metadata: &Metadata) {
+    for name in ["b/c", "b", "b-c", "a", "b/c/d"] {
+        put(metadata, name, [manifest("m", &[])]).await;
+    }
+    let sorted = ["a", "b", "b-c", "b/c", "b/c/d"];
+    assert_eq!(repositories(metadata, &Page::first(ALL)).await, (sorted.map(String::from).to_vec(), false));
+    assert_eq!(repositories(metadata, &page(2, "b")).await, (vec!["b-c".into(), "b/c".into()], true));
+    assert_eq!(repositories(metadata, &page(1, "b/c")).await, (vec!["b/c/d".into()], false));
+    assert_eq!(repositories(metadata, &Page::first(0)).await, (vec![], false));
+}
+
+pub async fn referrers_are_paged_and_filtered(metadata: &Metadata) {
+    let names: Vec<String> = (0..600).map(|number| format!("sig{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let kind = (number % 3 != 2).then_some(if number % 3 == 0 { "text/a" } else { "text/b" });
+        put(metadata, "app", [referring(name, "m", kind, &format!("{{\"n\":{number}}}"))]).await;
+    }
+    put(metadata, "app", [referring("alien", "other", Some("text/a"), "{}")]).await;
+    let mut digests: Vec<Digest> = names.iter().map(|name| digest_of(name)).collect();
+    digests.sort();
+    let (all, more) = referrers(metadata, "m", None, &Page::first(ALL)).await;
+    assert_eq!((all.iter().map(|r| r.digest).collect::<Vec<_>>(), more), (digests, false));
+
+    let (half, _) = referrers(metadata, "m", Some("text/a"), &Page::first(ALL)).await;
+    assert_eq!(half, all.iter().filter(|r| r.artifact_type.as_deref() == Some("text/a")).cloned().collect::<Vec<_>>());
+    assert_eq!(half.len(), 200);
+    let (first, more) = referrers(metadata, "m", Some("text/a"), &Page::first(150)).await;
+    assert_eq!((first.as_slice(), more), (&half[..150], true));
+    let after = page(50, &first[149].digest.to_string());
+    assert_eq!(referrers(metadata, "m", Some("text/a"), &after).await, (half[150..].to_vec(), false));
+    assert_eq!(referrers(metadata, "m", Some("text/none"), &Page::first(ALL)).await, (vec![], false));
+    assert_eq!(referrers(metadata, "m", None, &Page::first(0)).await, (vec![], false));
+    // Places between two referrers, and before and after all.
+    assert_eq!(referrers(metadata, "m", None, &page(ALL, "sha255")).await.0.len(), 600);
+    assert_eq!(referrers(metadata, "m", None, &page(ALL, "sha257")).await.0.len(), 0);
+    let between = page(1, &digest_of("no referrer").to_string());
+    let next = all.iter().find(|r| r.digest > digest_of("no referrer")).cloned();
+    assert_eq!(referrers(metadata, "m", None, &between).await.0, Vec::from_iter(next));
+}
+
+pub async fn a_large_descriptor_is_left_out(metadata: &Metadata) {
+    let (fits, large) = ("x".repeat(40 << 10), "y".repeat(50 << 10));
+    put(metadata, "app", [referring("fits", "m", Some("text/a"), &fits)]).await;
+    put(metadata, "app", [referring("large", "m", Some("text/b"), &large)]).await;
+    let (listed, _) = referrers(metadata, "m", None, &Page::first(ALL)).await;
+    let descriptor = |name| listed.iter().find(|r| r.digest == digest_of(name)).unwrap().descriptor.clone();
+    assert!(descriptor("fits") == Some(fits));
+    assert_eq!(descriptor("large"), None);
+    assert_eq!(referrers(metadata, "m", Some("text/b"), &Page::first(ALL)).await.0.len(), 1);
+}
+
+pub async fn another_kind_is_told_by_tags_too(metadata: &Metadata) {
+    put(metadata, "app", [manifest("m", &["1"])]).await;
+    let mut again = manifest("m", &["2"]);
+    again.resolved.kind = Kind::DockerImage;
+    put(metadata, "app", [again.clone()]).await;
+    for reference in [Reference::Tag(tag("1")), Reference::Tag(tag("2")), Reference::Digest(digest_of("m"))] {
+        let found = metadata.manifests.resolve(&repo("app"), &reference).await.unwrap();
+        assert_eq!(found, Some(again.resolved.clone()), "{reference}");
+    }
+}
+
+pub async fn links_are_held_once(metadata: &Metadata) {
+    let (a, b, blob) = (repo("a"), repo("b"), digest_512("blob"));
+    for _ in 0..2 {
+        metadata.blobs.link(&a, &blob, 5, None).await.unwrap();
+    }
+    assert_eq!(metadata.blobs.size(&a, &blob).await.unwrap(), Some(5));
+    assert_eq!(metadata.blobs.size(&b, &blob).await.unwrap(), None);
+    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), Some((a.clone(), 5)));
+    metadata.blobs.link(&b, &blob, 5, None).await.unwrap();
+    assert!(metadata.blobs.unlink(&a, &blob).await.unwrap());
+    assert!(!metadata.blobs.unlink(&a, &blob).await.unwrap());
+    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), Some((b.clone(), 5)));
+    assert_eq!(tags(metadata, "a", &Page::first(ALL)).await, None);
+    assert!(metadata.blobs.unlink(&b, &blob).await.unwrap());
+    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), None);
+}
+
+pub async fn names_do_not_mix(metadata: &Metadata) {
+    for name in ["a", "a-b", "a/b", "a0"] {
+        put(metadata, name, [manifest(name, &["1", name.split('/').next().unwrap()])]).await;
+    }
+    assert_eq!(tags(metadata, "a", &Page::first(ALL)).await, Some((vec!["1".into(), "a".into()], false)));
+    metadata.manifests.forget(&repo("a"), &digest_of("a")).await.unwrap();
+    for name in ["a-b", "a/b", "a0"] {
+        assert_eq!(meant(metadata, name, "1").await, Some(digest_of(name)));
+    }
+}
+
+/// An upload that has taken nothing yet.
+pub fn upload(repository: &str, touched: u64) -> Upload {
+    let (id, repository) = (UploadId::random(), repo(repository));
+    Upload { id, repository, algorithm: Algorithm::Sha512, offset: 0, touched }
+}
+
+pub async fn uploads_are_compared_and_set(metadata: &Metadata) {
+    let upload = upload("app", 10);
+    assert!(!metadata.uploads.extend(&upload, 5, 11).await.unwrap());
+    assert_eq!(metadata.uploads.open(&upload, 9).await.unwrap(), Opened::Open);
+    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(upload.clone()));
+    assert_eq!(metadata.uploads.find(&repo("other"), upload.id).await.unwrap(), None);
+    assert!(metadata.uploads.extend(&upload, 5, 11).await.unwrap());
+    assert!(!metadata.uploads.extend(&upload, 6, 12).await.unwrap(), "it does not stand at 0 any more");
+    let moved = Upload { offset: 5, touched: 11, ..upload.clone() };
+    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(moved.clone()));
+    assert!(metadata.uploads.close(upload.id).await.unwrap());
+    assert!(!metadata.uploads.close(upload.id).await.unwrap());
+    assert!(!metadata.uploads.extend(&moved, 9, 13).await.unwrap());
+    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), None);
+}
+
+pub async fn uploads_are_bounded(metadata: &Metadata) {
+    let (first, second) = (upload("app", 1), upload("app", 2));
+    assert_eq!(metadata.uploads.open(&first, 0).await.unwrap(), Opened::TooMany);
+    assert_eq!(metadata.uploads.open(&first, 1).await.unwrap(), Opened::Open);
+    assert_eq!(metadata.uploads.open(&second, 1).await.unwrap(), Opened::TooMany);
+    assert_eq!(metadata.uploads.find(&second.repository, second.id).await.unwrap(), None);
+    for _ in 0..2 {
+        metadata.uploads.close(first.id).await.unwrap();
+    }
+    assert_eq!(metadata.uploads.open(&second, 1).await.unwrap(), Opened::Open);
+    assert_eq!(metadata.uploads.open(&first, 1).await.unwrap(), Opened::TooMany);
+}
+
+pub async fn stale_uploads_are_found(metadata: &Metadata) {
+    for touched in 0..600 {
+        metadata.uploads.open(&upload("app", touched), 600).await.unwrap();
+    }
+    let stale = metadata.uploads.stale(590, ALL).await.unwrap();
+    assert_eq!(stale.len(), 590);
+    assert!(stale.iter().all(|upload| upload.touched < 590));
+    assert_eq!(metadata.uploads.stale(590, 300).await.unwrap().len(), 300);
+    assert_eq!(metadata.uploads.stale(0, ALL).await.unwrap(), vec![]);
+}
+
+pub async fn intents_stand_until_they_end(metadata: &Metadata) {
+    let ids: Vec<IntentId> = (0..4).map(|_| IntentId::random()).collect();
+    let many: Vec<Digest> = (0..900).map(|number| digest_of(&number.to_string())).collect();
+    let intent =
+        Intent { repository: repo("app"), blobs: many, manifests: vec![digest_512("m")], tags: vec![tag("1")] };
+    for &id in &ids {
+        metadata.intents.begin(id, &intent).await.unwrap();
+    }
+    let pending = metadata.intents.pending(ALL).await.unwrap();
+    assert_eq!(pending.len(), 4);
+    assert!(pending.iter().all(|(id, found)| ids.contains(id) && *found == intent));
+    assert_eq!(metadata.intents.pending(2).await.unwrap().len(), 2);
+    metadata.intents.end(ids[0]).await.unwrap();
+    metadata.intents.end(ids[0]).await.unwrap();
+    metadata.blobs.link(&repo("app"), &digest_of("b"), 1, Some(ids[1])).await.unwrap();
+    metadata.manifests.put(&repo("app"), manifest("m", &["1"]), true, Some(ids[2])).await.unwrap();
+    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![(ids[3], intent)]);
+}
+
+pub async fn the_mark_stands(metadata: &Metadata) {
+    metadata.completeness.set_complete().await.unwrap();
+    metadata.completeness.set_complete().await.unwrap();
+    assert!(metadata.completeness.is_complete().await.unwrap());
+}
+
+pub async fn many_at_once_all_succeed(metadata: &Metadata) {
+    let tasks = (0..8).map(|task| async move {
+        for number in 0..20 {
+            let name = format!("{task}-{number}");
+            metadata.blobs.link(&repo("app"), &digest_of(&name), 1, None).await.unwrap();
+            let new = NewManifest { blobs: vec![digest_of(&name)], ..manifest(&name, &[&name, "latest"]) };
+            put(metadata, "app", [new]).await;
+            // What was answered is seen at once.
+            assert_eq!(meant(metadata, "app", &name).await, Some(digest_of(&name)));
+        }
+    });
+    futures_util::future::join_all(tasks).await;
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await.unwrap().0.len(), 161);
+    for (task, number) in (0..8).flat_map(|task| (0..20).map(move |number| (task, number))) {
+        let name = format!("{task}-{number}");
+        let forgotten = metadata.manifests.forget(&repo("app"), &digest_of(&name)).await.unwrap().unwrap();
+        assert!(forgotten.contains(&tag(&name)));
+        assert!(metadata.blobs.unlink(&repo("app"), &digest_of(&name)).await.unwrap());
+    }
+    assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None, "everything was counted once");
+}

@@ -1,0 +1,186 @@
+//! Every key of the embedded metadata, in one place. The first byte is the table.
+//!
+//! A repository's name is followed by a zero byte, which no name holds, so that no name's rows lie among another's.
+//! A digest is one byte for its algorithm and then its raw hash, so it tells its own length and keeps the order of
+//! its text. Tests below hold both.
+
+use crate::metadata::intents::IntentId;
+use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::repository::Repository;
+use crate::oci::tag::Tag;
+use crate::oci::upload::UploadId;
+use uuid::Uuid;
+
+/// The version of the form of all rows. A database of another version is set aside and made again.
+pub const FORMAT: &[u8] = b"v";
+/// The mark that the metadata tells all that storage holds.
+pub const COMPLETE: &[u8] = b"k";
+/// How many uploads are open.
+pub const UPLOAD_COUNT: &[u8] = b"n";
+/// Open uploads: the prefix of `upload`.
+pub const UPLOADS: &[u8] = b"u";
+/// Intents: the prefix of `intent`.
+pub const INTENTS: &[u8] = b"i";
+/// Repositories that hold a manifest: the prefix of `catalog`.
+pub const CATALOG: &[u8] = b"c";
+
+/// How many manifests and blobs a repository holds; there is no such row if it holds none.
+pub fn counts(repository: &Repository) -> Vec<u8> {
+    join(b'r', &[repository.as_str().as_bytes()])
+}
+
+/// There if the repository holds a manifest.
+pub fn catalog(repository: &Repository) -> Vec<u8> {
+    join(b'c', &[repository.as_str().as_bytes()])
+}
+
+/// A manifest's kind, size, time of push and subject.
+pub fn manifest(repository: &Repository, digest: &Digest) -> Vec<u8> {
+    held(b'm', repository, digest)
+}
+
+/// A manifest's bytes.
+pub fn body(repository: &Repository, digest: &Digest) -> Vec<u8> {
+    held(b'b', repository, digest)
+}
+
+/// What a tag means, with the kind and size of the manifest.
+pub fn tag(repository: &Repository, tag: &Tag) -> Vec<u8> {
+    join(b't', &[repository.as_str().as_bytes(), &[0], tag.as_str().as_bytes()])
+}
+
+/// The prefix of the tags of a repository; the tag follows.
+pub fn tags(repository: &Repository) -> Vec<u8> {
+    join(b't', &[repository.as_str().as_bytes(), &[0]])
+}
+
+/// There if the tag means the manifest.
+pub fn tag_of(repository: &Repository, digest: &Digest, tag: &Tag) -> Vec<u8> {
+    let mut key = tags_of(repository, digest);
+    key.extend(tag.as_str().as_bytes());
+    key
+}
+
+/// The prefix of the tags that mean a manifest; the tag follows.
+pub fn tags_of(repository: &Repository, digest: &Digest) -> Vec<u8> {
+    held(b'd', repository, digest)
+}
+
+/// How a manifest that refers to `subject` is listed.
+pub fn referrer(repository: &Repository, subject: &Digest, digest: &Digest) -> Vec<u8> {
+    let mut key = referrers(repository, subject);
+    key.push(algorithm_code(digest.algorithm()));
+    key.extend(digest.hash());
+    key
+}
+
+/// The prefix of the manifests that refer to `subject`; the referring digest follows.
+pub fn referrers(repository: &Repository, subject: &Digest) -> Vec<u8> {
+    held(b's', repository, subject)
+}
+
+/// The size of a blob that the repository holds.
+pub fn link(repository: &Repository, digest: &Digest) -> Vec<u8> {
+    held(b'l', repository, digest)
+}
+
+/// The size of a blob, once for each repository that holds it.
+pub fn holder(digest: &Digest, repository: &Repository) -> Vec<u8> {
+    let mut key = holders(digest);
+    key.extend(repository.as_str().as_bytes());
+    key
+}
+
+/// The prefix of the repositories that hold a blob; the name follows.
+pub fn holders(digest: &Digest) -> Vec<u8> {
+    join(b'h', &[&[algorithm_code(digest.algorithm())], digest.hash()])
+}
+
+/// An open upload.
+pub fn upload(id: UploadId) -> Vec<u8> {
+    join(b'u', &[id.as_bytes()])
+}
+
+/// An intent.
+pub fn intent(id: IntentId) -> Vec<u8> {
+    join(b'i', &[id.0.as_bytes()])
+}
+
+/// The piece of that number after the first row of a long value.
+pub fn piece(key: &[u8], number: u8) -> Vec<u8> {
+    join(b'x', &[key, &[number]])
+}
+
+/// The smallest key after all keys that begin with `prefix`.
+pub fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    while let Some(last) = key.pop() {
+        if last < u8::MAX {
+            key.push(last + 1);
+            break;
+        }
+    }
+    key
+}
+
+/// The smallest key that is greater than `key`.
+pub fn next(mut key: Vec<u8>) -> Vec<u8> {
+    key.push(0);
+    key
+}
+
+/// Reads a digest from the beginning of `bytes`, and what follows it.
+pub fn split_digest(bytes: &[u8]) -> Option<(Digest, &[u8])> {
+    let (&code, rest) = bytes.split_first()?;
+    let algorithm = algorithm_of(code)?;
+    let (hash, rest) = rest.split_at_checked(algorithm.size())?;
+    Some((Digest::new(algorithm, hash)?, rest))
+}
+
+/// Reads the digest that `bytes` are.
+pub fn digest(bytes: &[u8]) -> Option<Digest> {
+    split_digest(bytes).and_then(|(digest, rest)| rest.is_empty().then_some(digest))
+}
+
+/// Reads text that follows a prefix.
+pub fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Reads the id that follows the prefix of intents.
+pub fn intent_id(bytes: &[u8]) -> Option<IntentId> {
+    Some(IntentId(Uuid::from_slice(bytes).ok()?))
+}
+
+/// Reads the id that follows the prefix of uploads.
+pub fn upload_id(bytes: &[u8]) -> Option<UploadId> {
+    Uuid::from_slice(bytes).ok()?.to_string().parse().ok()
+}
+
+/// The byte that stands for an algorithm.
+pub fn algorithm_code(algorithm: Algorithm) -> u8 {
+    match algorithm {
+        Algorithm::Sha256 => 1,
+        Algorithm::Sha512 => 2,
+    }
+}
+
+/// The algorithm that a byte stands for.
+pub fn algorithm_of(code: u8) -> Option<Algorithm> {
+    Algorithm::ALL.into_iter().find(|&algorithm| algorithm_code(algorithm) == code)
+}
+
+fn held(table: u8, repository: &Repository, digest: &Digest) -> Vec<u8> {
+    join(
+        table,
+        &[repository.as_str().as_bytes(), &[0, algorithm_code(digest.algorithm())], digest.hash()],
+    )
+}
+
+fn join(table: u8, parts: &[&[u8]]) -> Vec<u8> {
+    // Room for a digest and a tag more, which some callers append.
+    let mut key = Vec::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + 48);
+    key.push(table);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}

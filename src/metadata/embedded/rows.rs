@@ -1,0 +1,183 @@
+//! How the values of rows are written and read: by hand, since a HEAD of a manifest reads one.
+//!
+//! A row that does not read is `Error::Damaged`, never a panic: a disk may have changed it.
+
+use crate::metadata::embedded::keys;
+use crate::metadata::error::{Error, Result};
+use crate::metadata::manifests::{Referrer, Resolved};
+use crate::metadata::uploads::Upload;
+use crate::oci::digest::Digest;
+use crate::oci::media_type::Kind;
+use crate::oci::upload::UploadId;
+
+/// A row of the table of manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was pushed last, in seconds since the Unix epoch.
+    pub pushed: u64,
+    /// What it refers to.
+    pub subject: Option<Digest>,
+}
+
+/// A row of the table of tags. With the kind and the size, one row answers a HEAD by tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// The manifest that the tag means.
+    pub resolved: Resolved,
+    /// When the tag was pushed last, in seconds since the Unix epoch.
+    pub pushed: u64,
+}
+
+/// What a repository holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Manifests.
+    pub manifests: u64,
+    /// Blobs.
+    pub blobs: u64,
+}
+
+/// The error for a row that does not read.
+pub fn damaged(key: &[u8], why: &str) -> Error {
+    Error::Damaged(format!("{} ({why})", key.escape_ascii()))
+}
+
+/// Reads a row, or tells its key.
+pub fn read<T>(key: &[u8], value: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T> {
+    read(value).ok_or_else(|| damaged(key, "its value does not read"))
+}
+
+impl Manifest {
+    /// The row's value.
+    pub fn write(&self) -> Vec<u8> {
+        let mut row = stated(self.kind, self.size, self.pushed);
+        if let Some(subject) = &self.subject {
+            push_digest(&mut row, subject);
+        }
+        row
+    }
+
+    /// Reads a row's value.
+    pub fn read(row: &[u8]) -> Option<Self> {
+        let (kind, size, pushed, rest) = split_stated(row)?;
+        let subject = if rest.is_empty() { None } else { Some(keys::digest(rest)?) };
+        Some(Self { kind, size, pushed, subject })
+    }
+}
+
+impl Tagged {
+    /// The row's value.
+    pub fn write(&self) -> Vec<u8> {
+        let mut row = stated(self.resolved.kind, self.resolved.size, self.pushed);
+        push_digest(&mut row, &self.resolved.digest);
+        row
+    }
+
+    /// Reads a row's value.
+    pub fn read(row: &[u8]) -> Option<Self> {
+        let (kind, size, pushed, rest) = split_stated(row)?;
+        Some(Self { resolved: Resolved { digest: keys::digest(rest)?, kind, size }, pushed })
+    }
+}
+
+impl Counts {
+    /// The row's value.
+    pub fn write(self) -> Vec<u8> {
+        [self.manifests.to_le_bytes(), self.blobs.to_le_bytes()].concat()
+    }
+
+    /// Reads a row's value.
+    pub fn read(row: &[u8]) -> Option<Self> {
+        let (manifests, rest) = split_number(row)?;
+        Some(Self { manifests, blobs: number(rest)? })
+    }
+}
+
+/// The value of a referrer's row.
+pub fn write_referrer(referrer: &Referrer) -> Vec<u8> {
+    let artifact_type = referrer.artifact_type.as_deref().unwrap_or_default();
+    let descriptor = referrer.descriptor.as_deref().unwrap_or_default();
+    let mut row = Vec::with_capacity(9 + artifact_type.len() + descriptor.len());
+    row.push(u8::from(referrer.artifact_type.is_some()) | u8::from(referrer.descriptor.is_some()) << 1);
+    row.extend((artifact_type.len() as u64).to_le_bytes());
+    row.extend(artifact_type.as_bytes());
+    row.extend(descriptor.as_bytes());
+    row
+}
+
+/// Reads the value of a referrer's row.
+pub fn read_referrer(digest: Digest, row: &[u8]) -> Option<Referrer> {
+    let (&flags, rest) = row.split_first()?;
+    let (length, rest) = split_number(rest)?;
+    let (artifact_type, descriptor) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Some(Referrer {
+        digest,
+        artifact_type: if flags & 1 == 0 { None } else { Some(text(artifact_type)?) },
+        descriptor: if flags & 2 == 0 { None } else { Some(text(descriptor)?) },
+    })
+}
+
+/// The value of an upload's row.
+pub fn write_upload(upload: &Upload) -> Vec<u8> {
+    let name = upload.repository.as_str();
+    let mut row = Vec::with_capacity(17 + name.len());
+    row.push(keys::algorithm_code(upload.algorithm));
+    row.extend(upload.offset.to_le_bytes());
+    row.extend(upload.touched.to_le_bytes());
+    row.extend(name.as_bytes());
+    row
+}
+
+/// Reads the value of an upload's row.
+pub fn read_upload(id: UploadId, row: &[u8]) -> Option<Upload> {
+    let (&code, rest) = row.split_first()?;
+    let (offset, rest) = split_number(rest)?;
+    let (touched, name) = split_number(rest)?;
+    let (algorithm, repository) = (keys::algorithm_of(code)?, keys::parsed(name)?);
+    Some(Upload { id, repository, algorithm, offset, touched })
+}
+
+/// Reads the value of a row that is one number.
+pub fn number(row: &[u8]) -> Option<u64> {
+    split_number(row).and_then(|(number, rest)| rest.is_empty().then_some(number))
+}
+
+fn split_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
+fn stated(kind: Kind, size: u64, pushed: u64) -> Vec<u8> {
+    let mut row = Vec::with_capacity(17 + 65);
+    row.push(kind_code(kind));
+    row.extend(size.to_le_bytes());
+    row.extend(pushed.to_le_bytes());
+    row
+}
+
+fn split_stated(row: &[u8]) -> Option<(Kind, u64, u64, &[u8])> {
+    let (&code, rest) = row.split_first()?;
+    let kind = Kind::ALL.into_iter().find(|&kind| kind_code(kind) == code)?;
+    let (size, rest) = split_number(rest)?;
+    let (pushed, rest) = split_number(rest)?;
+    Some((kind, size, pushed, rest))
+}
+
+fn push_digest(row: &mut Vec<u8>, digest: &Digest) {
+    row.push(keys::algorithm_code(digest.algorithm()));
+    row.extend(digest.hash());
+}
+
+fn kind_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::OciImage => 1,
+        Kind::OciIndex => 2,
+        Kind::DockerImage => 3,
+        Kind::DockerList => 4,
+    }
+}

@@ -1,0 +1,77 @@
+//! Removing tags, manifests and blobs from a repository (distribution-spec, "Content Management"): facts,
+//! then names. Bytes stay: only a collector may remove them.
+
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
+use crate::registry::{mount, pull, recover};
+use crate::metadata::intents::{Intent, IntentId};
+use crate::oci::digest::Digest;
+use crate::oci::reference::Reference;
+use crate::oci::repository::Repository;
+use crate::oci::tag::Tag;
+use crate::storage::links::Name;
+
+/// Removes a tag and nothing else.
+pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
+    let removing = registry.locks.removing(repository).await;
+    pull::resolve(registry, repository, &Reference::Tag(tag.clone())).await?;
+    let intent = Intent {
+        repository: repository.clone(),
+        blobs: vec![],
+        manifests: vec![],
+        tags: vec![tag.clone()],
+    };
+    let id = IntentId::random();
+    registry.metadata.intents.begin(id, &intent).await?;
+    let removed = async {
+        registry.metadata.manifests.untag(repository, tag).await?;
+        forget(registry, repository, &[Name::Tag(tag.clone())], id).await
+    }
+    .await;
+    drop(removing);
+    recover::after(registry, id, &intent, removed).await
+}
+
+/// Removes a manifest and the tags that mean it.
+pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
+    let removing = registry.locks.removing(repository).await;
+    pull::resolve(registry, repository, &Reference::Digest(*digest)).await?;
+    // The tags are not named here: making a manifest agree again looks at all tags of its repository.
+    let intent =
+        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![*digest], tags: vec![] };
+    let id = IntentId::random();
+    registry.metadata.intents.begin(id, &intent).await?;
+    let removed = async {
+        let tags = registry.metadata.manifests.forget(repository, digest).await?.unwrap_or_default();
+        let mut names: Vec<Name> = tags.into_iter().map(Name::Tag).collect();
+        names.push(Name::Revision(*digest));
+        forget(registry, repository, &names, id).await
+    }
+    .await;
+    drop(removing);
+    recover::after(registry, id, &intent, removed).await
+}
+
+/// Removes a repository's hold on a blob. Manifests that name it stay, and name something absent.
+pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
+    let removing = registry.locks.removing(repository).await;
+    if registry.metadata.blobs.size(repository, digest).await?.is_none() {
+        return Err(Error::BlobUnknown(repository.clone(), *digest));
+    }
+    let intent = mount::intent(repository, digest);
+    let id = IntentId::random();
+    registry.metadata.intents.begin(id, &intent).await?;
+    let removed = async {
+        registry.metadata.blobs.unlink(repository, digest).await?;
+        forget(registry, repository, &[Name::Layer(*digest)], id).await
+    }
+    .await;
+    drop(removing);
+    recover::after(registry, id, &intent, removed).await
+}
+
+async fn forget(registry: &Registry, repository: &Repository, names: &[Name], id: IntentId) -> Result<()> {
+    registry.storage.links.forget(repository, names).await?;
+    registry.metadata.intents.end(id).await?;
+    Ok(())
+}

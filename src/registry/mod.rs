@@ -1,0 +1,22 @@
+//! The rules of a registry, as free functions in files named for their object.
+//!
+//! They speak no HTTP and know no rights: the web door, the clock and the command line call the same ones.
+//! Adding goes bytes, then names, then facts; removing goes facts, then names. An intent stands in the
+//! metadata while names and facts may differ (`recover.rs` says why).
+
+pub mod config;
+pub mod delete;
+pub mod derive;
+pub mod error;
+pub mod listing;
+pub mod locks;
+pub mod manifests;
+pub mod mount;
+pub mod parts;
+pub mod pull;
+pub mod readiness;
+pub mod rebuild;
+pub mod recover;
+pub mod referrer;
+pub mod sessions;
+pub mod uploads;

@@ -1,0 +1,21 @@
+//! Storage in a folder of a disk: blobs and link files exactly as registry:2 lays them out.
+//!
+//! What needs to outlive a power cut passes through one thread (`publisher.rs`), in groups that share the
+//! cost of a sync. This room knows no rules and no metadata; two servers on one folder are kept apart above.
+
+pub mod blobs;
+pub mod files;
+pub mod hashes;
+pub mod links;
+pub mod pool;
+pub mod publisher;
+pub mod read;
+pub mod record;
+pub mod root;
+pub mod seal;
+pub mod space;
+pub mod staging;
+pub mod store;
+pub mod sync;
+pub mod walk;
+pub mod writer;

@@ -1,0 +1,142 @@
+//! The one thread through which all passes that must outlive a power cut. It runs what is queued, syncs once for
+//! all of it, and only then lets the callers go on; what arrives meanwhile is the next group, so that concurrent
+//! pushes share the cost. Knows nothing of what its jobs do.
+
+use crate::storage::error::{Error, Result};
+use crate::storage::filesystem::files::Touched;
+use crate::storage::filesystem::root::Root;
+use crate::storage::filesystem::sync::Way;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// At most so many jobs share one sync.
+const GROUP_MAX: usize = 512;
+/// So many jobs may queue before callers wait to queue more.
+const QUEUE_MAX: usize = 1024;
+
+/// What a job has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The caller may go on. What was done since the last sync is durable with the next one.
+    Done,
+    /// To be called again once all that was done so far is durable.
+    Sync,
+}
+
+/// Where jobs work.
+pub struct Bench {
+    /// The storage folder.
+    pub root: Arc<Root>,
+    /// What is not durable yet. Jobs note all that they change.
+    pub touched: Touched,
+    /// A sync failed for want of room: what looks written need not be, so nothing may be left as found.
+    pub doubtful: bool,
+}
+
+/// Some work in steps with syncs between them. Steps of all jobs run one after the other.
+pub type Job = Box<dyn FnMut(&mut Bench) -> Result<Step> + Send>;
+
+struct Queued {
+    job: Job,
+    done: oneshot::Sender<Result<()>>,
+}
+
+/// The way to the thread. It ends when this is dropped.
+pub struct Publisher {
+    queue: mpsc::Sender<Queued>,
+}
+
+impl Publisher {
+    /// Starts the thread.
+    pub fn start(root: Arc<Root>) -> Result<Self> {
+        let way = Way::of(root.folder());
+        Self::start_with(root, way)
+    }
+
+    /// Starts the thread with a certain way to sync.
+    pub fn start_with(root: Arc<Root>, way: Way) -> Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let touched = Touched { wanted: way == Way::Each, ..Touched::default() };
+        let bench = Bench { root, touched, doubtful: false };
+        std::thread::Builder::new()
+            .name("publisher".into())
+            .spawn(move || Work { bench, way, broken: None, waiting: Vec::new() }.run(jobs))
+            .map_err(|e| Error::at("the publisher's thread", e))?;
+        Ok(Self { queue })
+    }
+
+    /// Runs a job to its end. Goes on even if nobody waits for the answer any more.
+    pub async fn publish(&self, job: Job) -> Result<()> {
+        let gone = || Error::at("the publisher's thread", io::ErrorKind::BrokenPipe.into());
+        let (done, answer) = oneshot::channel();
+        self.queue.send(Queued { job, done }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+struct Work {
+    bench: Bench,
+    way: Way,
+    /// Why nothing is published any more.
+    broken: Option<Error>,
+    /// Jobs that wait for a sync.
+    waiting: Vec<Queued>,
+}
+
+impl Work {
+    fn run(mut self, mut jobs: mpsc::Receiver<Queued>) {
+        loop {
+            if self.waiting.is_empty() {
+                match jobs.blocking_recv() {
+                    Some(queued) => self.advance(queued),
+                    None => return,
+                }
+            }
+            while self.waiting.len() < GROUP_MAX {
+                match jobs.try_recv() {
+                    Ok(queued) => self.advance(queued),
+                    Err(_) => break,
+                }
+            }
+            if !self.waiting.is_empty() {
+                self.sync();
+            }
+        }
+    }
+
+    fn advance(&mut self, mut queued: Queued) {
+        let outcome = match &self.broken {
+            Some(error) => Err(error.again()),
+            None => (queued.job)(&mut self.bench),
+        };
+        match outcome {
+            Ok(Step::Sync) => self.waiting.push(queued),
+            // Nobody listens if the caller was cancelled; the work is done all the same.
+            Ok(Step::Done) => drop(queued.done.send(Ok(()))),
+            Err(error) => drop(queued.done.send(Err(error))),
+        }
+    }
+
+    fn sync(&mut self) {
+        let group = std::mem::take(&mut self.waiting);
+        match self.way.sync(self.bench.root.folder(), &mut self.bench.touched) {
+            Ok(()) => group.into_iter().for_each(|queued| self.advance(queued)),
+            Err(e) => self.fail(group, Error::at("the sync of the disk", e)),
+        }
+    }
+
+    /// After a failed sync the system counts the pages as written, and the next sync would say that all is
+    /// well. So nothing is taken any more until somebody has looked at the disk and started again. Only a full
+    /// disk is no reason to stop: jobs then write again what they would have left as they found it.
+    fn fail(&mut self, group: Vec<Queued>, error: Error) {
+        self.bench.doubtful = true;
+        for queued in group {
+            drop(queued.done.send(Err(error.again())));
+        }
+        if !matches!(error, Error::Full) {
+            tracing::error!(%error, "the disk failed: nothing is stored any more until a restart");
+            self.broken = Some(error);
+        }
+    }
+}

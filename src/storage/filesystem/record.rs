@@ -1,0 +1,139 @@
+//! Writing and removing link files.
+
+use crate::oci::repository::Repository;
+use crate::storage::error::Error;
+use crate::storage::filesystem::files;
+use crate::storage::filesystem::publisher::{Bench, Job, Step};
+use crate::storage::layout;
+use crate::storage::links::{Link, Name};
+use rustix::fs::{AtFlags, OFlags};
+use rustix::io::Errno;
+use std::io;
+
+/// A job that writes links.
+///
+/// A new link file is written in place: a power cut may leave it torn, but then nobody was told of it, and it
+/// counts as absent. A tag's file that means something already is replaced by a rename, after its new bytes,
+/// and the links of the manifest that it will mean, are durable.
+pub fn record(repository: &Repository, links: &[Link]) -> Job {
+    let mut files: Vec<(String, String)> = Vec::new();
+    let mut currents: Vec<(String, String)> = Vec::new();
+    for link in links {
+        let (Link::Layer(digest) | Link::Revision(digest) | Link::Tag(_, digest)) = link;
+        let mut paths = layout::link_files(repository, link);
+        if let (Link::Tag(..), Some(current)) = (link, paths.pop_if(|_| matches!(link, Link::Tag(..)))) {
+            currents.push((current, layout::link_text(digest)));
+        }
+        files.extend(paths.into_iter().map(|path| (path, layout::link_text(digest))));
+    }
+    let mut renames: Vec<(String, String)> = Vec::new();
+    let mut begun = false;
+    Box::new(move |bench| {
+        if !begun {
+            begun = true;
+            for (path, text) in &files {
+                write(bench, path, text).map_err(|e| Error::at(path, e))?;
+            }
+            for (path, text) in &currents {
+                let aside = replace(bench, path, text).map_err(|e| Error::at(path, e))?;
+                renames.extend(aside.map(|aside| (aside, path.clone())));
+            }
+            return Ok(Step::Sync);
+        }
+        let step = if renames.is_empty() { Step::Done } else { Step::Sync };
+        for (aside, path) in renames.drain(..) {
+            let renamed = files::rename(bench.root.folder(), &aside, &path, &mut bench.touched);
+            renamed.map_err(|e| Error::at(path, e))?;
+        }
+        Ok(step)
+    })
+}
+
+/// Writes a link file in place, unless it says the same already.
+fn write(bench: &mut Bench, path: &str, text: &str) -> io::Result<()> {
+    let root = bench.root.folder();
+    let folder = path.strip_suffix("/link").unwrap_or(path);
+    files::create_folders(root, folder, &mut bench.touched)?;
+    let file = match files::create(root, path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            if says(bench, path, text)? {
+                return Ok(());
+            }
+            files::open(root, path, OFlags::WRONLY | OFlags::TRUNC)?
+        }
+        Err(e) => return Err(e),
+    };
+    files::write_all_at(&file, text.as_bytes(), 0)?;
+    bench.touched.entry(path);
+    bench.touched.file(file);
+    Ok(())
+}
+
+/// Whether a link file says this already, and is known to.
+fn says(bench: &Bench, path: &str, text: &str) -> io::Result<bool> {
+    Ok(!bench.doubtful && files::read_small(bench.root.folder(), path)?.0 == text.as_bytes())
+}
+
+/// Writes a tag's file in place if it is new, else beside: the name of that file, to be renamed when durable.
+fn replace(bench: &mut Bench, path: &str, text: &str) -> io::Result<Option<String>> {
+    let root = bench.root.folder();
+    match says(bench, path, text) {
+        Ok(true) => return Ok(None),
+        Err(e) if files::is_absent(&e) => return write(bench, path, text).map(|()| None),
+        // Whatever stands there, a link is what belongs there.
+        Ok(false) | Err(_) => {}
+    }
+    let aside = layout::temporary();
+    let file = files::create(root, &aside)?;
+    files::write_all_at(&file, text.as_bytes(), 0)?;
+    bench.touched.file(file);
+    Ok(Some(aside))
+}
+
+/// A job that removes names, tags first.
+pub fn forget(repository: &Repository, names: &[Name]) -> Job {
+    let mut tags = Vec::new();
+    let mut others = Vec::new();
+    for name in names {
+        let paths = (layout::name_file(repository, name), layout::name_folder(repository, name));
+        if matches!(name, Name::Tag(_)) { &mut tags } else { &mut others }.push(paths);
+    }
+    let mut begun = false;
+    Box::new(move |bench| {
+        if begun {
+            return Ok(Step::Done);
+        }
+        begun = true;
+        for (file, folder) in &tags {
+            remove(bench, file).map_err(|e| Error::at(file, e))?;
+            match std::fs::remove_dir_all(bench.root.below(folder)) {
+                Err(e) if !is_nothing(&e) => return Err(Error::at(folder, e)),
+                _ => bench.touched.entry(folder),
+            }
+        }
+        for (file, folder) in &others {
+            remove(bench, file).map_err(|e| Error::at(file, e))?;
+            match rustix::fs::unlinkat(bench.root.folder(), folder.as_str(), AtFlags::REMOVEDIR) {
+                // Something else is in the folder: not ours to remove.
+                Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+                Err(e) => return Err(Error::at(folder, e.into())),
+            }
+            bench.touched.entry(folder);
+        }
+        Ok(Step::Sync)
+    })
+}
+
+fn remove(bench: &mut Bench, file: &str) -> io::Result<()> {
+    match files::remove(bench.root.folder(), file) {
+        Err(e) if !is_nothing(&e) => return Err(e),
+        _ => bench.touched.entry(file),
+    }
+    Ok(())
+}
+
+/// Whether nothing stands at a path: not there, or below what is no folder.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
