@@ -4,12 +4,17 @@
 //! floors; rooms on one floor never meet. `conformance/house.rs` holds that, `ARCHITECTURE.md` explains it.
 
 pub mod cli; // floor 6
+
 pub mod app; // floor 5
+
 pub mod http; // floor 4
 pub mod workers; // floor 4
+
 pub mod registry; // floor 3
+
 pub mod metadata; // floor 2
 pub mod storage; // floor 2
+
 pub mod clock; // floor 1
 pub mod oci; // floor 1
 pub mod stream; // floor 1

@@ -32,7 +32,7 @@ const ROWS: [&str; 7] = ["push-small", "head", "pull", "push", "pages", "memory"
 
 /// What a row is given: where it may write, how much it may do, and which servers there are.
 pub struct Bench {
-    /// A folder of this run's own, emptied after each row.
+    /// A folder of this run's own.
     pub dir: PathBuf,
     /// A folder for very many tiny files: in memory where there is room, for a disk takes minutes to forget them.
     pub tiny_files: PathBuf,
@@ -144,8 +144,8 @@ fn all_rows(bench: &Bench, rows: &[String]) -> (Vec<Line>, Vec<&'static str>) {
                 failures.push(name);
             }
         }
-        if let Err(error) = clear(&bench.dir) {
-            bench.say(&format!("{name}: clearing up: {error}"));
+        if let Err(error) = settle(&bench.dir) {
+            bench.say(&format!("{name}: settling: {error}"));
         }
         bench.say(&format!("{name}: {:.0} s", began.elapsed().as_secs_f64()));
     };
@@ -159,10 +159,16 @@ fn all_rows(bench: &Bench, rows: &[String]) -> (Vec<Line>, Vec<&'static str>) {
     (lines, failures)
 }
 
-/// Empties the run's folder and lets the disk settle, so that a row does not pay for the one before.
-fn clear(dir: &Path) -> Res<()> {
-    std::fs::remove_dir_all(dir)?;
-    std::fs::create_dir_all(dir)?;
+/// Lets the disk settle, so that a row does not pay for the one before. What the rows of large blobs wrote is
+/// removed; many small files stay until the end, for ext4 makes files slower in the minutes after removing as many.
+fn settle(dir: &Path) -> Res<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if ["pull-", "push-", "memory-"].iter().any(|row| name.to_string_lossy().starts_with(row)) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
     rustix::fs::syncfs(std::fs::File::open(dir)?)?;
     Ok(())
 }

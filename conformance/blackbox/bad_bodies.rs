@@ -78,7 +78,7 @@ fn content_range_that_disagrees_with_content_length() {
     let bytes = blob("base");
     let location = client.open_upload("app");
     client.send(&patch(&location).header("Content-Range", "0-99").body(&bytes[..100])).expect(202);
-    for range in ["100-108", "100-110", "100-100", "bytes 100-999"] {
+    for range in ["100-108", "100-110", "100-100", "109-100", "bytes 100-999"] {
         let request = patch(&location).header("Content-Range", range).body(&bytes[100..110]);
         let answer = client.send(&request);
         assert_eq!(answer.status, 416, "{range}: {answer}");
@@ -93,9 +93,7 @@ fn content_range_that_cannot_be_read() {
     let bytes = blob("base");
     let location = client.open_upload("app");
     client.send(&patch(&location).body(&bytes[..100])).expect(202);
-    for range in
-        ["abc", "100", "100-", "-109", "109-100", "a-b", "100-109-120", "0x64-0x6d", "99999999999999999999-1"]
-    {
+    for range in ["abc", "100", "100-", "-109", "a-b", "100-109-120", "0x64-0x6d", "99999999999999999999-1"] {
         let request = patch(&location).header("Content-Range", range).body(&bytes[100..110]);
         client.send(&request).refused(400, "BLOB_UPLOAD_INVALID");
         assert_eq!(offset(&client, &location), 100, "{range} appended");
@@ -197,7 +195,6 @@ fn a_content_type_that_disagrees_with_the_media_type() {
         (DOCKER_LIST, &docker),
         (OCI_MANIFEST, &list),
         (DOCKER_LIST, &list),
-        ("application/json", &oci),
         ("text/plain", &oci),
         ("application/vnd.oci.image.manifest.v1+json+x; charset=utf-8", &oci),
     ] {
@@ -336,11 +333,11 @@ fn until_answered(connection: &mut Connection) -> Answer {
 
 #[test]
 fn the_limit_follows_its_setting() {
-    let client = running(Home::new().env("HOLDFAST_REGISTRY_MANIFEST_BYTES_MAX", "2000"));
+    let client = running(Home::new().env("HOLDFAST_REGISTRY_MANIFEST_BYTES_MAX", "100000"));
     let small = image(["base"]);
-    assert!(small.bytes.len() < 2000);
+    assert!(small.bytes.len() < 100_000);
     client.push("app", "small", &small);
-    let large = image(["base"]).annotated("padding", &"x".repeat(2000));
+    let large = image(["base"]).annotated("padding", &"x".repeat(100_000));
     client.send(&put_manifest("app", "large", &large)).refused(413, "SIZE_INVALID");
     assert!(!client.has_manifest("app", "large"));
 }

@@ -229,7 +229,7 @@ fn malformed_digests_and_unknown_algorithms() {
             refused_and_usable(&mut connection, &get(path), 400, "DIGEST_INVALID");
         }
     }
-    for algorithm in ["md5", "sha1", "SHA256", "", "sha256:"] {
+    for algorithm in ["md5", "sha1", "SHA256", "sha256:"] {
         let path = format!("/v2/app/blobs/uploads/?digest-algorithm={algorithm}");
         refused_and_usable(&mut connection, &post(path), 400, "DIGEST_INVALID");
     }

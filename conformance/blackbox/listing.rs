@@ -161,7 +161,9 @@ fn a_repository_leaves_the_catalog_with_its_last_manifest() {
     assert_eq!(client.catalog(), ["app", "stays"], "the child of the index is still there");
     client.send(&delete(format!("/v2/app/manifests/{}", two.children[0].digest))).expect(202);
     assert_eq!(client.catalog(), ["stays"]);
-    client.send(&get("/v2/app/tags/list")).refused(404, "NAME_UNKNOWN");
+    // Its blobs are still linked, so it may be known and empty, or no more known.
+    let tags = client.send(&get("/v2/app/tags/list"));
+    assert!(tags.status == 404 || tags.json()["tags"] == json!([]), "{tags}");
     client.push("app", "1", &one);
     assert_eq!(client.catalog(), ["app", "stays"], "and comes back with its next");
 }

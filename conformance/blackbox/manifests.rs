@@ -134,6 +134,22 @@ fn parameters_of_the_content_type_are_ignored() {
 }
 
 #[test]
+fn a_content_type_that_says_nothing_leaves_it_to_the_bytes() {
+    let client = fresh();
+    let (app, list) = (docker_image(["base"]), index([image(["a"])]));
+    client.push_parts("app", &app);
+    client.push_parts("app", &list);
+    for kind in ["application/json", "application/octet-stream"] {
+        for manifest in [&app, &list] {
+            client
+                .send(&put("/v2/app/manifests/1").header("Content-Type", kind).body(&manifest.bytes))
+                .expect(201);
+            assert_eq!(client.manifest("app", "1").need("content-type"), manifest.media_type);
+        }
+    }
+}
+
+#[test]
 fn a_manifest_without_media_type_is_what_its_content_type_says() {
     let client = fresh();
     let app = image(["base"]).edited(|json| {

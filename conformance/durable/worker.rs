@@ -144,10 +144,16 @@ impl<'a> Worker<'a> {
         self.push_manifest(repo, &Manifest::of(&json), &tags)
     }
 
+    /// A manifest of this client that can be pushed again: an index only while its children are there.
     fn any_own(&mut self, repo: &str) -> Option<Manifest> {
-        let live: Vec<Manifest> =
-            self.book.live_manifests(repo).iter().map(|held| held.manifest.clone()).collect();
-        if live.is_empty() { None } else { Some(live[self.chance.below(live.len())].clone()) }
+        let live = self.book.live_manifests(repo);
+        let is_live =
+            |child: &Value| live.iter().any(|held| child["digest"] == held.manifest.digest.as_str());
+        let whole = |manifest: &Manifest| {
+            manifest.json()["manifests"].as_array().is_none_or(|children| children.iter().all(is_live))
+        };
+        let all: Vec<Manifest> = live.iter().map(|held| held.manifest.clone()).filter(whole).collect();
+        if all.is_empty() { None } else { Some(all[self.chance.below(all.len())].clone()) }
     }
 
     fn push_index(&mut self, repo: &str) -> io::Result<()> {

@@ -4,7 +4,7 @@
 set -uo pipefail
 
 strangers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-: "${HOLDFAST_BIN:?run this through conformance/run}" "${HOLDFAST_CACHE:?}" "${RESULTS:?}" "${STRANGER:?}"
+: "${HOLDFAST_BIN:?run this through conformance/run}" "${STRANGERS_CACHE:?}" "${RESULTS:?}" "${STRANGER:?}"
 WORK=$(mktemp -d -t "holdfast-$STRANGER-XXXXXX")
 ROW="" VERSION=""
 declare -A PIDS=()
@@ -72,7 +72,7 @@ debian() {
 # Not `go install PACKAGE@VERSION`: that asks the proxy for the module's newest version too, and fails when it may not
 # have that one. A scratch module that requires the pinned version asks for nothing else.
 go_program() {
-    local name=$1 module=$2 wanted=$3 package=$4 dir=$HOLDFAST_CACHE/go/$1-$3
+    local name=$1 module=$2 wanted=$3 package=$4 dir=$STRANGERS_CACHE/go/$1-$3
     GO_PROGRAM=$dir/$name
     [[ -x $GO_PROGRAM ]] && return
     local scratch=$WORK/build-$name

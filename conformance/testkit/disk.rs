@@ -64,8 +64,10 @@ impl Layout {
     pub fn data(&self, bytes: &[u8]) -> String {
         let digest = sha256_of(bytes);
         let path = self.data_path(&digest);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("make folders");
-        fs::write(path, bytes).expect("write a blob");
+        if !path.exists() {
+            fs::create_dir_all(path.parent().expect("a parent")).expect("make folders");
+            fs::write(path, bytes).expect("write a blob");
+        }
         digest
     }
 

@@ -15,7 +15,9 @@ pub enum Error {
     #[error("the data folder {0} cannot be used: {1}")]
     Data(PathBuf, std::io::Error),
     /// Another process has it.
-    #[error("another holdfast is running on the data folder {0}; stop it first, or give this one its own with --data")]
+    #[error(
+        "another holdfast is running on the data folder {0}; stop it first, or give this one its own with --data"
+    )]
     InUse(PathBuf),
     /// Storage cannot be used.
     #[error("the storage cannot be used: {0}")]

@@ -17,7 +17,9 @@ pub async fn start(registry: &Arc<Registry>) -> Result<Option<impl Future<Output
         settle(registry).await?;
         return Ok(None);
     }
-    tracing::warn!("the storage holds images that the metadata does not tell of; reading them all, not ready until then");
+    tracing::warn!(
+        "the storage holds images that the metadata does not tell of; reading them all, not ready until then"
+    );
     let registry = Arc::clone(registry);
     Ok(Some(async move {
         if let Err(error) = whole(&registry).await {

@@ -2,7 +2,8 @@
 
 use crate::app::config::explain;
 use crate::cli::args::Common;
-use crate::cli::run::{Complaint, say, settings};
+use crate::cli::prepare::settings;
+use crate::cli::terminal::{Complaint, say};
 
 /// Prints what the configuration means, or every mistake in it.
 pub fn run(args: &Common) -> Result<(), Complaint> {

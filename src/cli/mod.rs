@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod check;
+pub mod prepare;
 pub mod rebuild;
 pub mod run;
 pub mod serve;
+pub mod terminal;

@@ -2,10 +2,12 @@
 
 use crate::app::{build, telemetry};
 use crate::cli::args::Common;
-use crate::cli::run::{Complaint, runtime, say, settings};
+use crate::cli::prepare::{runtime, settings};
+use crate::cli::terminal::{Complaint, say};
 use crate::metadata;
 use crate::registry::rebuild::{self, Report};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -71,14 +73,14 @@ fn told(report: &Report) -> String {
         report.repositories, report.manifests, report.tags, report.blobs
     );
     if report.odd_total > 0 {
-        text.push_str(&format!("\n{} odd things were skipped:", report.odd_total));
+        let _ = write!(text, "\n{} odd things were skipped:", report.odd_total);
         for odd in &report.odd {
-            text.push_str(&format!("\n  {}: {}", odd.at, odd.why));
+            let _ = write!(text, "\n  {}: {}", odd.at, odd.why);
         }
     }
     let untold = report.odd_total - report.odd.len() as u64;
     if untold > 0 {
-        text.push_str(&format!("\n  and {untold} more"));
+        let _ = write!(text, "\n  and {untold} more");
     }
     text
 }

@@ -4,7 +4,8 @@ use crate::app::config::load::Flags;
 use crate::app::config::settings::Settings;
 use crate::app::{build, server, start, telemetry};
 use crate::cli::args::Serve;
-use crate::cli::run::{Complaint, runtime, say, settings};
+use crate::cli::prepare::{runtime, settings};
+use crate::cli::terminal::{Complaint, say};
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::purge;
@@ -29,7 +30,9 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
             "the metadata did not open; it was moved aside, and is made again from the images in storage"
         );
     }
-    tracing::warn!("open: no accounts; everybody who can reach this port may read, change and delete everything");
+    tracing::warn!(
+        "open: no accounts; everybody who can reach this port may read, change and delete everything"
+    );
     let runtime = runtime()?;
     let served = runtime.block_on(serve(&settings, &built.registry));
     // Changes that still run may end; then the last holder of the metadata writes it out and closes it.
@@ -43,14 +46,16 @@ async fn serve(settings: &Settings, registry: &Arc<Registry>) -> Result<(), Comp
         .await
         .map_err(|e| format!("cannot listen on {}: {e}", settings.server.listen))?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let catching_up =
-        start::start(registry).await.map_err(|e| format!("what the last run left could not be settled: {e}"))?;
+    let catching_up = start::start(registry)
+        .await
+        .map_err(|e| format!("what the last run left could not be settled: {e}"))?;
     if let Some(catching_up) = catching_up {
         spawn(catching_up);
     }
     spawn(purge::run(Arc::clone(registry)));
     say(&format!("listening on http://{address}"));
-    let door = Door { registry: Arc::clone(registry), stall: Duration::from_secs(settings.server.stall_secs) };
+    let door =
+        Door { registry: Arc::clone(registry), stall: Duration::from_secs(settings.server.stall_secs) };
     server::serve(&settings.server, listener, door, stop).await;
     Ok(())
 }

@@ -7,9 +7,9 @@ use futures_util::{Stream, StreamExt};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::future::Future;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -112,7 +112,10 @@ impl Stream for Watched {
                     self.timer.as_mut().reset(deadline);
                 }
                 ready!(self.timer.as_mut().poll(context));
-                return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came for too long"))));
+                return Poll::Ready(Some(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "nothing came for too long",
+                ))));
             };
             self.waiting = false;
             return Poll::Ready(match frame {

@@ -74,11 +74,12 @@ impl Problem {
     fn message(&self) -> String {
         match self {
             Self::Route(unroutable) => unroutable.to_string(),
-            Self::Rule(RuleError::Storage(storage::error::Error::Full))
-            | Self::Rule(RuleError::Metadata(metadata::error::Error::Full)) => {
-                "the registry's disk is full; nothing was stored, and its operator must make room".into()
-            }
-            Self::Rule(RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_)) | Self::Broken => {
+            Self::Rule(
+                RuleError::Storage(storage::error::Error::Full)
+                | RuleError::Metadata(metadata::error::Error::Full),
+            ) => "the registry's disk is full; nothing was stored, and its operator must make room".into(),
+            Self::Rule(RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_))
+            | Self::Broken => {
                 "the registry could not answer; its log says why under this request's X-Request-Id".into()
             }
             Self::Rule(RuleError::Cut(_)) | Self::Body(Refused::Cut(_)) => {
@@ -88,7 +89,8 @@ impl Problem {
             Self::Body(Refused::TooLarge) => "the manifest is larger than this registry takes".into(),
             Self::ChunkRange => "Content-Range has the form <first>-<last>, both inclusive".into(),
             Self::NotReady => {
-                "the registry is reading its storage and answers when it has; /readyz tells how far it is".into()
+                "the registry is reading its storage and answers when it has; /readyz tells how far it is"
+                    .into()
             }
         }
     }
@@ -168,7 +170,9 @@ fn rule_row(error: &RuleError) -> (StatusCode, &'static str) {
         RuleError::UploadsTooMany => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         RuleError::Cut(_) => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
         RuleError::Storage(storage::error::Error::Full)
-        | RuleError::Metadata(metadata::error::Error::Full) => (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE"),
+        | RuleError::Metadata(metadata::error::Error::Full) => {
+            (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
+        }
         RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
         }

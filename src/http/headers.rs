@@ -63,26 +63,28 @@ fn parse_range(range: &str, size: u64) -> Option<Wanted> {
         return None;
     }
     let (first, last) = set.trim().split_once('-')?;
-    let wanted = match (position(first)?, position(last)?) {
-        (None, None) => return None,
-        (None, Some(0)) => Wanted::Unsatisfiable,
-        (None, Some(suffix)) if size > 0 => Wanted::Part(size.saturating_sub(suffix), size - 1),
-        (None, Some(_)) => Wanted::Unsatisfiable,
-        (Some(first), _) if first >= size => Wanted::Unsatisfiable,
-        (Some(first), Some(last)) if last < first => Wanted::Unsatisfiable,
-        (Some(first), last) => Wanted::Part(first, last.unwrap_or(u64::MAX).min(size - 1)),
-    };
-    Some(wanted)
+    Some(match (first.trim(), last.trim()) {
+        ("", suffix) => match position(suffix)? {
+            0 => Wanted::Unsatisfiable,
+            _ if size == 0 => Wanted::Unsatisfiable,
+            suffix => Wanted::Part(size.saturating_sub(suffix), size - 1),
+        },
+        (first, last) => {
+            let first = position(first)?;
+            let last = if last.is_empty() { u64::MAX } else { position(last)? };
+            if first >= size || last < first {
+                Wanted::Unsatisfiable
+            } else {
+                Wanted::Part(first, last.min(size - 1))
+            }
+        }
+    })
 }
 
-/// A position of a range: `Some(None)` if it is left out, `None` if it is no number. One beyond what 64 bits
-/// hold is beyond every size.
-fn position(text: &str) -> Option<Option<u64>> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Some(None);
-    }
-    text.bytes().all(|c| c.is_ascii_digit()).then(|| Some(text.parse().unwrap_or(u64::MAX)))
+/// A position of a range, if it is a number. One beyond what 64 bits hold is beyond every size.
+fn position(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// Reads `Content-Range` of a chunk: `<first>-<last>` (distribution-spec, "Pushing a blob in chunks"). The

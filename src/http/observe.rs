@@ -26,6 +26,7 @@ pub struct Observed {
     agent: Option<HeaderValue>,
     peer: Option<SocketAddr>,
     began: Instant,
+    told: bool,
 }
 
 /// Ids of this process: a random beginning, so that those of two runs differ, and a count.
@@ -45,6 +46,7 @@ impl Observed {
             agent: request.headers().get(USER_AGENT).cloned(),
             peer,
             began: Instant::now(),
+            told: false,
         }
     }
 
@@ -54,7 +56,7 @@ impl Observed {
     }
 
     /// The answer is ready; the line follows when it has left.
-    pub fn end(self, mut response: Response<Outgoing>) -> Response<Outgoing> {
+    pub fn end(mut self, mut response: Response<Outgoing>) -> Response<Outgoing> {
         response.headers_mut().insert(REQUEST_ID, value(&self.id));
         let status = response.status().as_u16();
         if !matches!(response.body(), Outgoing::Stream(..)) {
@@ -77,7 +79,8 @@ impl Observed {
         })
     }
 
-    fn log(&self, status: u16, bytes: u64) {
+    fn log(&mut self, status: u16, bytes: u64) {
+        self.told = true;
         tracing::info!(
             target: "request",
             request_id = self.id,
@@ -89,6 +92,15 @@ impl Observed {
             peer = self.peer.map(tracing::field::display),
             agent = self.agent.as_ref().and_then(|agent| agent.to_str().ok()),
         );
+    }
+}
+
+impl Drop for Observed {
+    /// The client went away before there was an answer. 499 is what nginx calls that.
+    fn drop(&mut self) {
+        if !self.told {
+            self.log(499, 0);
+        }
     }
 }
 
@@ -117,6 +129,7 @@ impl Stream for Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        self.observed.log(self.status, self.sent);
+        let (status, sent) = (self.status, self.sent);
+        self.observed.log(status, sent);
     }
 }

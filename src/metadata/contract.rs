@@ -79,7 +79,10 @@ fn referring(name: &str, subject: &str, artifact_type: Option<&str>, descriptor:
 /// Puts manifests that demand nothing.
 pub async fn put(metadata: &Metadata, repository: &str, manifests: impl IntoIterator<Item = NewManifest>) {
     for manifest in manifests {
-        assert_eq!(metadata.manifests.put(&repo(repository), manifest, true, None).await.unwrap(), Put::Recorded);
+        assert_eq!(
+            metadata.manifests.put(&repo(repository), manifest, true, None).await.unwrap(),
+            Put::Recorded
+        );
     }
 }
 
@@ -105,7 +108,12 @@ async fn repositories(metadata: &Metadata, page: &Page) -> (Vec<String>, bool) {
     (listed.entries.iter().map(ToString::to_string).collect(), listed.more)
 }
 
-async fn referrers(metadata: &Metadata, subject: &str, kind: Option<&str>, page: &Page) -> (Vec<Referrer>, bool) {
+async fn referrers(
+    metadata: &Metadata,
+    subject: &str,
+    kind: Option<&str>,
+    page: &Page,
+) -> (Vec<Referrer>, bool) {
     let listed = metadata.manifests.referrers(&repo("app"), &digest_of(subject), kind, page).await.unwrap();
     (listed.entries, listed.more)
 }
@@ -178,7 +186,8 @@ pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
     metadata.blobs.link(&repository, &digest_of("held"), 1, None).await.unwrap();
     metadata.blobs.link(&repo("other"), &digest_of("elsewhere"), 1, None).await.unwrap();
     put(metadata, "app", [manifest("child", &[])]).await;
-    let names = Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag("1")] };
+    let names =
+        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag("1")] };
     metadata.intents.begin(id, &names).await.unwrap();
     let index = || NewManifest {
         blobs: ["held", "elsewhere", "gone", "gone"].map(digest_of).to_vec(),
@@ -291,7 +300,10 @@ pub async fn referrers_are_paged_and_filtered(metadata: &Metadata) {
     assert_eq!((all.iter().map(|r| r.digest).collect::<Vec<_>>(), more), (digests, false));
 
     let (half, _) = referrers(metadata, "m", Some("text/a"), &Page::first(ALL)).await;
-    assert_eq!(half, all.iter().filter(|r| r.artifact_type.as_deref() == Some("text/a")).cloned().collect::<Vec<_>>());
+    assert_eq!(
+        half,
+        all.iter().filter(|r| r.artifact_type.as_deref() == Some("text/a")).cloned().collect::<Vec<_>>()
+    );
     assert_eq!(half.len(), 200);
     let (first, more) = referrers(metadata, "m", Some("text/a"), &Page::first(150)).await;
     assert_eq!((first.as_slice(), more), (&half[..150], true));
@@ -406,8 +418,12 @@ pub async fn stale_uploads_are_found(metadata: &Metadata) {
 pub async fn intents_stand_until_they_end(metadata: &Metadata) {
     let ids: Vec<IntentId> = (0..4).map(|_| IntentId::random()).collect();
     let many: Vec<Digest> = (0..900).map(|number| digest_of(&number.to_string())).collect();
-    let intent =
-        Intent { repository: repo("app"), blobs: many, manifests: vec![digest_512("m")], tags: vec![tag("1")] };
+    let intent = Intent {
+        repository: repo("app"),
+        blobs: many,
+        manifests: vec![digest_512("m")],
+        tags: vec![tag("1")],
+    };
     for &id in &ids {
         metadata.intents.begin(id, &intent).await.unwrap();
     }

@@ -32,9 +32,8 @@ fn is_component(component: &str) -> bool {
         rest = &rest[run..];
         let separator = match rest {
             [] => return true,
-            [b'.', ..] => 1,
             [b'_', b'_', ..] => 2,
-            [b'_', ..] => 1,
+            [b'.' | b'_', ..] => 1,
             [b'-', ..] => rest.iter().take_while(|&&c| c == b'-').count(),
             _ => return false,
         };

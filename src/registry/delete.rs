@@ -1,26 +1,22 @@
 //! Removing tags, manifests and blobs from a repository (distribution-spec, "Content Management"): facts,
 //! then names. Bytes stay: only a collector may remove them.
 
-use crate::registry::error::{Error, Result};
-use crate::registry::parts::Registry;
-use crate::registry::{mount, pull, recover};
 use crate::metadata::intents::{Intent, IntentId};
 use crate::oci::digest::Digest;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
+use crate::registry::{mount, pull, recover};
 use crate::storage::links::Name;
 
 /// Removes a tag and nothing else.
 pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Tag(tag.clone())).await?;
-    let intent = Intent {
-        repository: repository.clone(),
-        blobs: vec![],
-        manifests: vec![],
-        tags: vec![tag.clone()],
-    };
+    let intent =
+        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag.clone()] };
     let id = IntentId::random();
     registry.metadata.intents.begin(id, &intent).await?;
     let removed = async {

@@ -1,14 +1,14 @@
 //! Facts out of bytes: what the metadata says of a manifest is derived here, when it is pushed and when the
 //! metadata is made again, so that both say the same.
 
-use crate::registry::error::Result;
-use crate::registry::parts::Registry;
-use crate::registry::{pull, referrer};
 use crate::metadata::manifests::{BODY_BYTES_MAX, NewManifest, Resolved};
 use crate::oci::digest::Digest;
 use crate::oci::hasher;
 use crate::oci::manifest::Manifest;
 use crate::oci::tag::Tag;
+use crate::registry::error::Result;
+use crate::registry::parts::Registry;
+use crate::registry::{pull, referrer};
 use bytes::Bytes;
 
 /// The facts of a manifest.

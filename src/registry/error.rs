@@ -22,7 +22,9 @@ pub enum Error {
     #[error("manifest {1} is not known in repository {0}")]
     ManifestUnknown(Repository, Reference),
     /// There is no such upload in this repository.
-    #[error("the upload session is not known; it may have been finished, cancelled or dropped after a long pause")]
+    #[error(
+        "the upload session is not known; it may have been finished, cancelled or dropped after a long pause"
+    )]
     UploadUnknown,
     /// The manifest names what the repository does not hold.
     #[error("the manifest names {} blobs or manifests that the repository does not hold", .0.len())]

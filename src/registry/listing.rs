@@ -1,8 +1,5 @@
 //! Lists: tags, repositories, referrers. Each a page at a time, at the cost of the page.
 
-use crate::registry::error::{Error, Result};
-use crate::registry::parts::Registry;
-use crate::registry::{pull, referrer};
 use crate::metadata::manifests::{Referrer, Resolved};
 use crate::oci::digest::Digest;
 use crate::oci::manifest::Manifest;
@@ -10,6 +7,9 @@ use crate::oci::page::{Listed, Page};
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
+use crate::registry::{pull, referrer};
 
 /// A page of referrers.
 #[derive(Debug)]

@@ -1,9 +1,5 @@
 //! Pushing manifests (distribution-spec, "Pushing Manifests").
 
-use crate::registry::config::AbsentContent;
-use crate::registry::error::{Error, Result};
-use crate::registry::parts::Registry;
-use crate::registry::{derive, recover};
 use crate::metadata::intents::{Intent, IntentId};
 use crate::metadata::manifests::{NewManifest, Put};
 use crate::oci::digest::{Algorithm, Digest};
@@ -12,6 +8,10 @@ use crate::oci::manifest::Manifest;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::registry::config::AbsentContent;
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
+use crate::registry::{derive, recover};
 use crate::storage::links::Link;
 use bytes::Bytes;
 
@@ -60,8 +60,10 @@ pub async fn put(
         manifests: vec![digest],
         tags: facts.tags.clone(),
     };
-    let (begun, stored) =
-        tokio::join!(registry.metadata.intents.begin(id, &intent), registry.storage.blobs.put(&digest, bytes));
+    let (begun, stored) = tokio::join!(
+        registry.metadata.intents.begin(id, &intent),
+        registry.storage.blobs.put(&digest, bytes)
+    );
     begun?;
     let recorded = match stored {
         Ok(()) => record(registry, repository, facts, demand, id).await,

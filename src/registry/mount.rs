@@ -1,11 +1,11 @@
 //! Mounting: a repository comes to hold a blob that another one holds. Moves no bytes.
 
-use crate::registry::error::Result;
-use crate::registry::parts::Registry;
-use crate::registry::recover;
 use crate::metadata::intents::{Intent, IntentId};
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
+use crate::registry::error::Result;
+use crate::registry::parts::Registry;
+use crate::registry::recover;
 use crate::storage::links::Link;
 
 /// Mounts a blob from a repository, or from any that holds it. False: it is not there to be mounted, and the

@@ -1,12 +1,12 @@
 //! The parts that the rules work on. Holds them and nothing more.
 
+use crate::clock::Clock;
+use crate::metadata::open::Metadata;
+use crate::oci::digest::Digest;
 use crate::registry::config::Config;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
 use crate::registry::sessions::Sessions;
-use crate::clock::Clock;
-use crate::metadata::open::Metadata;
-use crate::oci::digest::Digest;
 use crate::storage::open::Storage;
 use bytes::Bytes;
 use moka::sync::Cache;

@@ -1,17 +1,21 @@
 //! Pulling: what a reference means, and the bytes of manifests and blobs.
 
-use crate::registry::error::{Error, Result};
-use crate::registry::parts::Registry;
 use crate::metadata::manifests::Resolved;
 use crate::oci::digest::Digest;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
 use crate::stream::ByteStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 
 /// What a reference means; all that a HEAD needs.
-pub async fn resolve(registry: &Registry, repository: &Repository, reference: &Reference) -> Result<Resolved> {
+pub async fn resolve(
+    registry: &Registry,
+    repository: &Repository,
+    reference: &Reference,
+) -> Result<Resolved> {
     registry
         .metadata
         .manifests

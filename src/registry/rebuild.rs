@@ -1,12 +1,12 @@
 //! Making the metadata again from storage, whatever state storage is in: what reads well becomes facts, what
 //! does not is reported and skipped.
 
-use crate::registry::derive;
-use crate::registry::error::Result;
-use crate::registry::parts::Registry;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::registry::derive;
+use crate::registry::error::Result;
+use crate::registry::parts::Registry;
 use crate::storage::links::{Found, FoundRepository, Link};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
@@ -77,7 +77,9 @@ pub async fn rebuild(registry: &Registry, progress: &(dyn Fn(u64, u64) + Sync)) 
             async move {
                 match found {
                     FoundRepository::Odd { path, why } => with(report, |r| r.tell(path, why)),
-                    FoundRepository::Repository(repository) => self::repository(registry, &repository, report).await?,
+                    FoundRepository::Repository(repository) => {
+                        self::repository(registry, &repository, report).await?;
+                    }
                 }
                 progress(registry.readiness.advance(), total);
                 Ok::<(), crate::registry::error::Error>(())
@@ -113,7 +115,10 @@ async fn repository(registry: &Registry, repository: &Repository, report: &Mutex
     with(report, |r| {
         for (digest, tags) in &tags {
             for tag in tags {
-                r.tell(format!("{repository}:{tag}"), format!("a tag of {digest}, which the repository does not hold"));
+                r.tell(
+                    format!("{repository}:{tag}"),
+                    format!("a tag of {digest}, which the repository does not hold"),
+                );
             }
         }
     });

@@ -5,14 +5,14 @@
 //! torn, or without bytes, goes away there too. Nothing of that was ever acknowledged, so either is right;
 //! what matters is that both places say the same. Costs as much as was under way, not as much as is stored.
 
-use crate::registry::derive;
-use crate::registry::error::Result;
-use crate::registry::parts::Registry;
 use crate::metadata::intents::{Intent, IntentId};
 use crate::oci::digest::Digest;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::registry::derive;
+use crate::registry::error::Result;
+use crate::registry::parts::Registry;
 use crate::storage::links::{Found, Link, Name};
 
 /// Settles all that the last run left under way. Answers how much that was.

@@ -1,15 +1,15 @@
 //! Uploads: a session is opened, bytes are appended, and the whole becomes a blob under its digest
 //! (distribution-spec, "Pushing blobs").
 
-use crate::registry::error::{Error, Result};
-use crate::registry::mount;
-use crate::registry::parts::Registry;
-use crate::registry::sessions::Held;
 use crate::metadata::intents::IntentId;
 use crate::metadata::uploads::{Opened, Upload};
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
+use crate::registry::error::{Error, Result};
+use crate::registry::mount;
+use crate::registry::parts::Registry;
+use crate::registry::sessions::Held;
 use crate::storage::blobs::{Sealed, Staging};
 use crate::storage::error::Error as StorageError;
 use crate::stream::ByteStream;
@@ -27,12 +27,10 @@ pub struct Chunk {
 impl Chunk {
     /// Whether the chunk goes where an upload stands, as far as the client's words tell.
     fn fits(&self, offset: u64) -> bool {
-        match (self.range, self.length) {
-            (None, _) => true,
-            (Some((first, last)), _) if first != offset || last < first => false,
-            (Some((first, last)), Some(length)) => last - first == length.wrapping_sub(1),
-            (Some(_), None) => true,
-        }
+        let Some((first, last)) = self.range else { return true };
+        first == offset
+            && last >= first
+            && self.length.is_none_or(|length| length.checked_sub(1) == Some(last - first))
     }
 }
 
@@ -81,8 +79,7 @@ pub async fn finish(
     if upload.offset == 0 {
         upload.algorithm = digest.algorithm(); // nothing is hashed yet
     }
-    let (intent, staged) =
-        tokio::join!(intend(registry, repository, digest), stage(registry, upload, chunk));
+    let (intent, staged) = tokio::join!(intend(registry, repository, digest), stage(registry, upload, chunk));
     let intent = intent?;
     let sealed = match staged {
         Ok(upload) => seal(registry, &upload, digest).await,

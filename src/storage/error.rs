@@ -34,6 +34,7 @@ impl Error {
     }
 
     /// The same answer for several who waited for one operation.
+    #[must_use]
     pub fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,

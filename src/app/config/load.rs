@@ -71,10 +71,7 @@ pub fn compose(
 
 /// One section in its own type. A value that is none of those allowed (an engine that is not known, a
 /// negative size) is a mistake, and the section stays at its defaults so that the rest can be checked.
-fn section<T: DeserializeOwned>(table: &Table, name: &str, mistakes: &mut Vec<Mistake>) -> T
-where
-    T: Default,
-{
+fn section<T: DeserializeOwned + Default>(table: &Table, name: &str, mistakes: &mut Vec<Mistake>) -> T {
     let value = table.get(name).cloned().unwrap_or(Value::Table(Table::new()));
     value.try_into().unwrap_or_else(|error: toml::de::Error| {
         let at = if name == "data" { "`data`".to_owned() } else { format!("[{name}]") };
@@ -88,8 +85,7 @@ mod tests {
     use super::*;
 
     fn mistakes(file: &str, variables: &[(&str, &str)]) -> Vec<Mistake> {
-        let variables: Vec<_> =
-            variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let variables: Vec<_> = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         compose(Some(file), &variables, &Flags::default()).err().unwrap_or_default()
     }
 

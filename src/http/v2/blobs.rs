@@ -3,11 +3,13 @@
 use crate::http::body::Outgoing;
 use crate::http::headers::{CONTENT_DIGEST, Wanted, entity_tag, is_known, value, wanted};
 use crate::http::state::Door;
-use crate::http::v2::serve::{Answer, empty, to_the_end};
+use crate::http::v2::answer::{Answer, empty, to_the_end};
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::registry::{delete, pull};
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName};
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 

@@ -3,7 +3,7 @@
 use crate::http::body::Outgoing;
 use crate::http::headers::{FILTERS_APPLIED, value};
 use crate::http::state::Door;
-use crate::http::v2::serve::Answer;
+use crate::http::v2::answer::Answer;
 use crate::oci::digest::Digest;
 use crate::oci::media_type::Kind;
 use crate::oci::page::Page;

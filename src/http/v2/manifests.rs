@@ -3,7 +3,7 @@
 use crate::http::body::{self, Incoming, Outgoing, Refused};
 use crate::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tag, is_known, value};
 use crate::http::state::Door;
-use crate::http::v2::serve::{Answer, empty, to_the_end};
+use crate::http::v2::answer::{Answer, empty, to_the_end};
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
@@ -14,12 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// HEAD and GET. `Accept` is not weighed: the bytes are given as they were pushed, since any other form would
 /// have another digest.
-pub async fn get(
-    door: &Door,
-    request: &Parts,
-    repository: Repository,
-    reference: Reference,
-) -> Answer {
+pub async fn get(door: &Door, request: &Parts, repository: Repository, reference: Reference) -> Answer {
     let resolved = pull::resolve(&door.registry, &repository, &reference).await?;
     let known = is_known(&request.headers, &resolved.digest);
     let mut response = empty(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
@@ -32,8 +27,7 @@ pub async fn get(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(resolved.kind.media_type()));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(resolved.size));
     if request.method != Method::HEAD {
-        *response.body_mut() =
-            Outgoing::whole(pull::manifest(&door.registry, &repository, &resolved).await?);
+        *response.body_mut() = Outgoing::whole(pull::manifest(&door.registry, &repository, &resolved).await?);
     }
     Ok(response)
 }

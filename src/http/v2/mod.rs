@@ -1,6 +1,7 @@
 //! The OCI distribution API: one file for each kind of object, `route.rs` for what a URL means, `serve.rs`
 //! for the way of a request through them.
 
+pub mod answer;
 pub mod blobs;
 pub mod listing;
 pub mod manifests;

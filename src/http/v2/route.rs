@@ -257,12 +257,18 @@ mod tests {
     fn paths_are_read_from_the_right() {
         let digest: Digest = format!("sha256:{HEX}").parse().unwrap();
         for words in ["a", "a/blobs", "blobs/uploads", "a/tags/list", "manifests/x", "v2/v2", "referrers"] {
-            assert_eq!(get(&format!("/v2/{words}/blobs/sha256:{HEX}")), Ok(Route::BlobGet(name(words), digest)));
+            assert_eq!(
+                get(&format!("/v2/{words}/blobs/sha256:{HEX}")),
+                Ok(Route::BlobGet(name(words), digest))
+            );
             assert_eq!(
                 get(&format!("/v2/{words}/manifests/v1")),
                 Ok(Route::ManifestGet(name(words), "v1".parse().unwrap()))
             );
-            assert_eq!(get(&format!("/v2/{words}/tags/list")), Ok(Route::Tags(name(words), Page::first(1000))));
+            assert_eq!(
+                get(&format!("/v2/{words}/tags/list")),
+                Ok(Route::Tags(name(words), Page::first(1000)))
+            );
         }
         assert_eq!(get(&format!("/v2/a/blobs/sha256%3A{HEX}")), Ok(Route::BlobGet(name("a"), digest)));
         assert_eq!(get("/v2"), Ok(Route::Version));
@@ -282,7 +288,11 @@ mod tests {
             "/v2/A/tags/list",
             "/v2/a/./b/tags/list",
         ] {
-            assert!(matches!(get(path), Err(Unroutable::Invalid(Invalid::Name(..)))), "{path}: {:?}", get(path));
+            assert!(
+                matches!(get(path), Err(Unroutable::Invalid(Invalid::Name(..)))),
+                "{path}: {:?}",
+                get(path)
+            );
         }
         for path in ["/", "/v1/", "/v2x/", "//v2/", "/v2/./_catalog", "/v2/a", "/V2/"] {
             assert_eq!(get(path), Err(Unroutable::NotFound), "{path}");

@@ -3,14 +3,11 @@
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::state::Door;
+use crate::http::v2::answer::Answer;
 use crate::http::v2::route::Route;
 use crate::http::v2::{blobs, listing, manifests, uploads};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
-use std::future::Future;
-
-/// What a handler answers.
-pub type Answer = Result<Response<Outgoing>, Problem>;
+use http::{HeaderValue, Request, Response};
 
 /// Answers a request whose path begins with `/v2`.
 pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
@@ -29,7 +26,9 @@ pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
             listing::referrers(door, name, digest, artifact_type, page).await
         }
         Route::ManifestGet(name, reference) => manifests::get(door, &parts, name, reference).await,
-        Route::ManifestPut(name, reference, tags) => manifests::put(door, &parts, body, name, reference, tags).await,
+        Route::ManifestPut(name, reference, tags) => {
+            manifests::put(door, &parts, body, name, reference, tags).await
+        }
         Route::ManifestDelete(name, reference) => manifests::delete(door, name, reference).await,
         Route::BlobGet(name, digest) => blobs::get(door, &parts, name, digest).await,
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
@@ -47,26 +46,4 @@ fn version() -> Response<Outgoing> {
     let mut response = Response::new(Outgoing::whole("{}"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// A response without a body.
-pub fn empty(status: StatusCode) -> Response<Outgoing> {
-    let mut response = Response::new(Outgoing::whole(""));
-    *response.status_mut() = status;
-    response
-}
-
-/// Runs a change to its end, also when the client goes away in the middle: names and facts must not be left
-/// half done because somebody closed a connection.
-#[allow(clippy::disallowed_methods)] // one of the few homes of tasks
-pub async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    match tokio::spawn(change).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::error!(%error, "a change broke");
-            Err(Problem::Broken)
-        }
-    }
 }

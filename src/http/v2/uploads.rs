@@ -4,8 +4,8 @@ use crate::http::body::{self, Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, chunk_range, value};
 use crate::http::state::Door;
+use crate::http::v2::answer::{Answer, empty, to_the_end};
 use crate::http::v2::manifests::content_length;
-use crate::http::v2::serve::{Answer, empty, to_the_end};
 use crate::metadata::uploads::Upload;
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
@@ -49,7 +49,11 @@ pub async fn mount(door: &Door, repository: Repository, digest: Digest, from: Op
         Ok(crate::registry::mount::mount(&registry, &name, &digest, from.as_ref()).await?)
     })
     .await?;
-    if mounted { Ok(created(&repository, &digest)) } else { begin(door, repository, digest.algorithm()).await }
+    if mounted {
+        Ok(created(&repository, &digest))
+    } else {
+        begin(door, repository, digest.algorithm()).await
+    }
 }
 
 /// GET: how far it is (end-13).
@@ -106,9 +110,7 @@ fn chunk(door: &Door, request: &Parts, incoming: Incoming) -> Result<Chunk, Prob
     let headers = &request.headers;
     let range = match headers.get(CONTENT_RANGE) {
         None => None,
-        Some(range) => {
-            Some(range.to_str().ok().and_then(chunk_range).ok_or(Problem::ChunkRange)?)
-        }
+        Some(range) => Some(range.to_str().ok().and_then(chunk_range).ok_or(Problem::ChunkRange)?),
     };
     let length = content_length(headers);
     let bytes = (!incoming.is_end_stream()).then(|| body::stream(incoming, door.stall));

@@ -66,7 +66,8 @@ impl Blobs for Database {
         let mut holder = None;
         self.each(&prefix, prefix.clone(), 1, |(rest, row)| {
             let key = [prefix.as_slice(), &rest].concat();
-            let repository = keys::parsed(&rest).ok_or_else(|| rows::damaged(&key, "it names no repository"))?;
+            let repository =
+                keys::parsed(&rest).ok_or_else(|| rows::damaged(&key, "it names no repository"))?;
             holder = Some((repository, rows::read(&key, &row, rows::number)?));
             Ok(ControlFlow::Break(()))
         })

@@ -9,8 +9,8 @@ use crate::metadata::embedded::folder::Folder;
 use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::error::{Error, Result};
 use bytes::Bytes;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -25,7 +25,7 @@ const PERMIT_BYTES: usize = 8 << 10;
 const UNSYNCED_MAX: Duration = Duration::from_millis(500);
 // How long after an engine failed to open again it is tried once more.
 const REOPEN_WAIT: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Whether an operation is answered before its rows are certain to survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Committer {
         let (queue, operations) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("metadata".into())
-            .spawn(move || Writer { folder, unsynced: None, broken: None }.work(&operations))
+            .spawn(move || Writer { folder, unsynced: None, active: false, broken: None }.work(&operations))
             .map_err(|error| Error::Fault(error.to_string()))?;
         Ok(Self { queue: Some(queue), room: Arc::new(Semaphore::new(QUEUE_PERMITS)), thread: Some(thread) })
     }
@@ -83,7 +83,12 @@ impl Committer {
             });
             let keep = outcome.is_ok();
             // A caller that has gone away does not undo what it asked for.
-            (keep, Box::new(move |committed| drop(answer.send(outcome.and_then(|value| committed.map(|()| value))))))
+            (
+                keep,
+                Box::new(move |committed| {
+                    drop(answer.send(outcome.and_then(|value| committed.map(|()| value))));
+                }),
+            )
         });
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Operation { run, promise, _room: room }).map_err(|_| gone())?;
@@ -104,6 +109,8 @@ struct Writer {
     folder: Arc<Folder>,
     // Since when rows stand that were not synced.
     unsynced: Option<Instant>,
+    // Whether anything was written since the engine last came to rest.
+    active: bool,
     // When the engine last failed to open again.
     broken: Option<Instant>,
 }
@@ -111,14 +118,17 @@ struct Writer {
 impl Writer {
     fn work(mut self, operations: &mpsc::Receiver<Operation>) {
         loop {
-            let wait = self.unsynced.map_or(IDLE, |since| UNSYNCED_MAX.saturating_sub(since.elapsed()));
+            let wait = match self.unsynced {
+                Some(since) => UNSYNCED_MAX.saturating_sub(since.elapsed()),
+                None if self.active => UNSYNCED_MAX,
+                None => IDLE,
+            };
             match operations.recv_timeout(wait) {
                 Ok(first) => self.group(first, operations),
-                Err(RecvTimeoutError::Timeout) => self.settle(),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => self.rest(),
+                Err(RecvTimeoutError::Disconnected) => return self.rest(),
             }
         }
-        self.settle();
     }
 
     /// Runs and commits one operation and those that have queued behind it.
@@ -159,17 +169,20 @@ impl Writer {
         // One that writes nothing may still tell of rows that are not synced yet.
         let durable = overdue || group.durable && (!group.written.is_empty() || self.unsynced.is_some());
         if durable || !group.written.is_empty() {
+            self.active = true;
             engine.commit(&group.written, durable)?;
             self.unsynced = if durable { None } else { self.unsynced.or_else(|| Some(Instant::now())) };
         }
         Ok(())
     }
 
-    /// Syncs what was written without.
-    fn settle(&mut self) {
-        if self.unsynced.take().is_some()
-            && let Err(error) = self.folder.with(|engine| engine.commit(&Batch::new(), true))
-        {
+    /// Nothing is to be written: time for what must not wait for ever, or would keep others waiting.
+    fn rest(&mut self) {
+        if !std::mem::take(&mut self.active) {
+            return;
+        }
+        self.unsynced = None;
+        if let Err(error) = self.folder.with(Engine::rest) {
             tracing::error!(%error, "the metadata was not synced");
             self.mend();
         }
@@ -200,7 +213,8 @@ impl Group {
         let (keep, answer) = (operation.run)(Ok(&mut transaction));
         let written = transaction.into_written();
         if keep {
-            let bytes = |(key, value): (&Vec<u8>, &Option<Bytes>)| key.len() + value.as_ref().map_or(0, Bytes::len);
+            let bytes =
+                |(key, value): (&Vec<u8>, &Option<Bytes>)| key.len() + value.as_ref().map_or(0, Bytes::len);
             self.bytes += written.iter().map(bytes).sum::<usize>();
             self.written.extend(written);
         }
@@ -210,5 +224,221 @@ impl Group {
 
     fn is_full(&self) -> bool {
         self.answers.len() >= GROUP_OPERATIONS_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::embedded::engine::{Unopened, Visit};
+    use std::future::Future;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    use std::task::{Context, Waker};
+
+    /// What an engine was told to do, and what it does.
+    #[derive(Default)]
+    struct Script {
+        rows: Mutex<Batch>,
+        commits: Mutex<Vec<(Batch, bool)>>,
+        opened: AtomicUsize,
+        no_room: AtomicBool,
+        fails: AtomicBool,
+        stays_shut: AtomicBool,
+        // Held by a test to keep a commit waiting.
+        gate: Mutex<()>,
+        entered: Mutex<Option<mpsc::Sender<()>>>,
+    }
+
+    struct Scripted(Arc<Script>);
+
+    impl Engine for Scripted {
+        fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+            Ok(self.0.rows.lock().unwrap().get(key).cloned().flatten())
+        }
+
+        fn scan(&self, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<()> {
+            for (key, value) in self.0.rows.lock().unwrap().range(from.to_vec()..until.to_vec()) {
+                let _ = visit(key, value.as_deref().unwrap());
+            }
+            Ok(())
+        }
+
+        fn reserve(&self, _: &Batch) -> Result<()> {
+            if self.0.no_room.load(SeqCst) { Err(Error::Full) } else { Ok(()) }
+        }
+
+        fn commit(&self, batch: &Batch, durable: bool) -> Result<()> {
+            if let Some(entered) = self.0.entered.lock().unwrap().as_ref() {
+                entered.send(()).unwrap();
+            }
+            drop(self.0.gate.lock().unwrap());
+            if self.0.fails.load(SeqCst) {
+                return Err(Error::Full);
+            }
+            let mut rows = self.0.rows.lock().unwrap();
+            rows.extend(batch.clone());
+            rows.retain(|_, value| value.is_some());
+            self.0.commits.lock().unwrap().push((batch.clone(), durable));
+            Ok(())
+        }
+        fn rest(&self) -> Result<()> {
+            self.commit(&Batch::new(), true)
+        }
+    }
+
+    fn scripted() -> (Arc<Script>, Committer) {
+        let script = Arc::new(Script::default());
+        let again = Arc::clone(&script);
+        let opener = Box::new(move || {
+            again.opened.fetch_add(1, SeqCst);
+            let shut = again.stays_shut.load(SeqCst);
+            if shut {
+                Err(Unopened::Fault(Error::Full))
+            } else {
+                Ok(Box::new(Scripted(Arc::clone(&again))) as _)
+            }
+        });
+        let folder =
+            Folder::of(opener, Box::new(Scripted(Arc::clone(&script))), tempfile::tempfile().unwrap());
+        (script, Committer::start(Arc::new(folder)).unwrap())
+    }
+
+    async fn put(committer: &Committer, promise: Promise, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (key.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let put = move |transaction: &mut Transaction<'_>| {
+            transaction.put(key, value);
+            Ok(())
+        };
+        committer.run(promise, 0, put).await
+    }
+
+    #[tokio::test]
+    async fn what_queues_during_a_commit_is_one_group() {
+        let (script, committer) = scripted();
+        let (entered, was_entered) = mpsc::channel();
+        *script.entered.lock().unwrap() = Some(entered);
+        let gate = script.gate.lock().unwrap();
+        let first = put(&committer, Promise::Durable, "first", "1");
+        let added = committer.run(Promise::Durable, 0, |transaction| {
+            transaction.put(b"a".to_vec(), "from the second");
+            transaction.put(b"first".to_vec(), "overwritten");
+            Ok(())
+        });
+        let failed = committer.run(Promise::Durable, 0, |transaction| {
+            transaction.remove(b"a".to_vec());
+            transaction.put(b"z".to_vec(), "never");
+            Err::<(), _>(Error::Fault("refused".into()))
+        });
+        let panicked = committer.run(Promise::Durable, 0, |transaction| -> Result<()> {
+            transaction.put(b"z".to_vec(), "never");
+            panic!("on purpose")
+        });
+        let read = committer.run(Promise::Durable, 0, |transaction| {
+            transaction.remove(b"first".to_vec());
+            Ok((transaction.get(b"a")?, transaction.get(b"first")?, transaction.rows(b"")?.len()))
+        });
+        let mut all = Box::pin(futures_util::future::join5(first, added, failed, panicked, read));
+        // Queues all five: the committer is in the commit of the first, or takes all of them at once.
+        assert!(all.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        was_entered.recv().unwrap();
+        drop(gate);
+        *script.entered.lock().unwrap() = None;
+        let (first, added, failed, panicked, read) = all.await;
+        assert!(first.is_ok() && added.is_ok());
+        assert!(matches!(failed, Err(Error::Fault(why)) if why == "refused"));
+        assert!(matches!(panicked, Err(Error::Fault(why)) if why.contains("on purpose")));
+        let (a, gone, _) = read.unwrap();
+        assert_eq!((a.as_deref(), gone), (Some(b"from the second".as_slice()), None));
+        let commits = script.commits.lock().unwrap();
+        assert!(commits.len() <= 2 && commits.iter().all(|(_, durable)| *durable));
+        let rows = script.rows.lock().unwrap();
+        assert_eq!(rows.keys().collect::<Vec<_>>(), vec![b"a"]);
+    }
+
+    #[tokio::test]
+    async fn rows_show_the_database_under_the_group_under_ones_own() {
+        let (_, committer) = scripted();
+        for key in ["p1", "p2", "p3", "q"] {
+            put(&committer, Promise::Durable, key, "old").await.unwrap();
+        }
+        let rows = committer.run(Promise::Durable, 0, |transaction| {
+            transaction.remove(b"p1".to_vec());
+            transaction.put(b"p2".to_vec(), "new");
+            transaction.put(b"p4".to_vec(), "new");
+            transaction.rows(b"p")
+        });
+        let text = |(key, value): (Vec<u8>, Bytes)| [key.as_slice(), &value].concat();
+        let rows: Vec<_> = rows.await.unwrap().into_iter().map(text).collect();
+        assert_eq!(rows, [b"p2new", b"p3old", b"p4new"]);
+    }
+
+    #[tokio::test]
+    async fn only_what_is_durable_waits_for_a_sync() {
+        let (script, committer) = scripted();
+        put(&committer, Promise::Seen, "a", "1").await.unwrap();
+        let commit = |at: usize| script.commits.lock().unwrap()[at].clone();
+        assert!(!commit(0).1);
+        // Something durable that writes nothing may have seen it, so it makes it durable.
+        committer.run(Promise::Durable, 0, |transaction| transaction.get(b"a")).await.unwrap();
+        assert_eq!(commit(1), (Batch::new(), true));
+        committer.run(Promise::Durable, 0, |transaction| transaction.get(b"a")).await.unwrap();
+        assert_eq!(script.commits.lock().unwrap().len(), 2, "there was nothing to do");
+    }
+
+    #[tokio::test]
+    async fn what_nothing_durable_follows_is_synced_soon() {
+        let (script, committer) = scripted();
+        put(&committer, Promise::Seen, "a", "1").await.unwrap();
+        let (entered, was_entered) = mpsc::channel();
+        *script.entered.lock().unwrap() = Some(entered);
+        was_entered.recv().unwrap();
+        drop(committer);
+        assert!(script.commits.lock().unwrap()[1].1);
+    }
+
+    #[tokio::test]
+    async fn the_end_is_durable() {
+        let (script, committer) = scripted();
+        put(&committer, Promise::Seen, "a", "1").await.unwrap();
+        drop(committer);
+        assert!(script.commits.lock().unwrap().last().unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_commit_is_told_and_the_engine_opened_again() {
+        let (script, committer) = scripted();
+        script.fails.store(true, SeqCst);
+        assert!(matches!(put(&committer, Promise::Durable, "a", "1").await, Err(Error::Full)));
+        assert_eq!(script.opened.load(SeqCst), 1);
+        script.fails.store(false, SeqCst);
+        put(&committer, Promise::Durable, "b", "1").await.unwrap();
+        assert_eq!(script.rows.lock().unwrap().keys().collect::<Vec<_>>(), vec![b"b"]);
+    }
+
+    #[tokio::test]
+    async fn no_room_is_told_and_the_engine_left_alone() {
+        let (script, committer) = scripted();
+        script.no_room.store(true, SeqCst);
+        assert!(matches!(put(&committer, Promise::Durable, "a", "1").await, Err(Error::Full)));
+        script.no_room.store(false, SeqCst);
+        put(&committer, Promise::Durable, "a", "1").await.unwrap();
+        assert_eq!(script.opened.load(SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_stays_shut_is_tried_again() {
+        let (script, committer) = scripted();
+        script.stays_shut.store(true, SeqCst);
+        script.fails.store(true, SeqCst);
+        for _ in 0..3 {
+            assert!(matches!(put(&committer, Promise::Durable, "a", "1").await, Err(Error::Full)));
+        }
+        script.stays_shut.store(false, SeqCst);
+        script.fails.store(false, SeqCst);
+        // It is not opened for every operation, but some time later it is.
+        while put(&committer, Promise::Durable, "a", "1").await.is_err() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -39,6 +39,10 @@ pub trait Engine: Send + Sync {
     /// before survive a power cut when it returns; without, they survive when a later durable commit returns.
     /// After an error the engine may be of no more use until it is opened again.
     fn commit(&self, batch: &Batch, durable: bool) -> Result<()>;
+
+    /// Makes durable what is not, and does what is better done when nothing is to be written: called when there was
+    /// nothing for a while, and before the end.
+    fn rest(&self) -> Result<()>;
 }
 
 /// Why an engine did not open.
@@ -57,7 +61,9 @@ pub fn unopened(error: &io::Error) -> Unopened {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::StorageFull | Kind::QuotaExceeded => Unopened::Fault(Error::Full),
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem | Kind::NotADirectory => Unopened::Fault(fault(error)),
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem | Kind::NotADirectory => {
+            Unopened::Fault(fault(error))
+        }
         _ => Unopened::Broken(error.to_string()),
     }
 }

@@ -20,7 +20,7 @@ const LOCK_TRIES: u32 = 40;
 const LOCK_WAIT: Duration = Duration::from_millis(25);
 
 /// Opens the engine of a folder, at first and after a fault.
-type Opener = Box<dyn Fn() -> std::result::Result<Box<dyn Engine>, Unopened> + Send + Sync>;
+pub type Opener = Box<dyn Fn() -> std::result::Result<Box<dyn Engine>, Unopened> + Send + Sync>;
 
 /// An open database that can be opened again.
 pub struct Folder {
@@ -52,7 +52,8 @@ impl Folder {
         Ok((Self::of(opener, engine, claim), aside))
     }
 
-    fn of(opener: Opener, engine: Box<dyn Engine>, claim: File) -> Self {
+    /// A folder whose engine is open; `claim` is held as long as it.
+    pub fn of(opener: Opener, engine: Box<dyn Engine>, claim: File) -> Self {
         Self { opener, engine: RwLock::new(Ok(engine)), _claim: claim }
     }
 
@@ -95,7 +96,8 @@ fn claim(path: &Path) -> Result<File> {
     if made {
         sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     }
-    let lock = File::options().create(true).append(true).open(path.join(LOCK)).map_err(|error| fault(&error))?;
+    let lock =
+        File::options().create(true).append(true).open(path.join(LOCK)).map_err(|error| fault(&error))?;
     for _ in 0..LOCK_TRIES {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
@@ -175,7 +177,9 @@ fn move_aside(path: &Path, unix_secs: u64) -> Result<PathBuf> {
     }
     let moved = fs::rename(path, &to);
     moved.map_err(|error: io::Error| match fault(&error) {
-        Error::Fault(why) => Error::Fault(format!("the database does not open and cannot be moved aside: {why}")),
+        Error::Fault(why) => {
+            Error::Fault(format!("the database does not open and cannot be moved aside: {why}"))
+        }
         error => error,
     })?;
     sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;

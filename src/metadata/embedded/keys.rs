@@ -171,16 +171,90 @@ pub fn algorithm_of(code: u8) -> Option<Algorithm> {
 }
 
 fn held(table: u8, repository: &Repository, digest: &Digest) -> Vec<u8> {
-    join(
-        table,
-        &[repository.as_str().as_bytes(), &[0, algorithm_code(digest.algorithm())], digest.hash()],
-    )
+    join(table, &[repository.as_str().as_bytes(), &[0, algorithm_code(digest.algorithm())], digest.hash()])
 }
 
 fn join(table: u8, parts: &[&[u8]]) -> Vec<u8> {
     // Room for a digest and a tag more, which some callers append.
     let mut key = Vec::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + 48);
     key.push(table);
-    parts.iter().for_each(|part| key.extend_from_slice(part));
+    for part in parts {
+        key.extend_from_slice(part);
+    }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn repository() -> impl Strategy<Value = Repository> {
+        "[a-z0-9]{1,3}([._/-][a-z0-9]{1,2}){0,3}".prop_map(|name| name.parse().unwrap())
+    }
+
+    fn any_digest() -> impl Strategy<Value = Digest> {
+        // Bytes of both ends, so that many share a beginning.
+        let hash = |size| proptest::collection::vec(prop_oneof![Just(0u8), Just(255u8), any::<u8>()], size);
+        prop_oneof![
+            hash(32).prop_map(|hash| Digest::new(Algorithm::Sha256, &hash).unwrap()),
+            hash(64).prop_map(|hash| Digest::new(Algorithm::Sha512, &hash).unwrap()),
+        ]
+    }
+
+    fn any_tag() -> impl Strategy<Value = Tag> {
+        "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,3}".prop_map(|tag| tag.parse().unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn no_prefix_takes_in_rows_of_another(
+            a in repository(), b in repository(), one in any_digest(), other in any_digest(), name in any_tag(),
+        ) {
+            prop_assert_eq!(tag(&a, &name).starts_with(&tags(&b)), a == b);
+            let same = a == b && one == other;
+            prop_assert_eq!(tag_of(&a, &one, &name).starts_with(&tags_of(&b, &other)), same);
+            prop_assert_eq!(referrer(&a, &one, &other).starts_with(&referrers(&b, &other)), same);
+            prop_assert_eq!(holder(&one, &a).starts_with(&holders(&other)), one == other);
+        }
+
+        #[test]
+        fn keys_keep_the_order_of_what_they_name(
+            a in repository(), b in repository(), one in any_digest(), other in any_digest(), s in any_tag(), t in any_tag(),
+        ) {
+            prop_assert_eq!(catalog(&a).cmp(&catalog(&b)), a.as_str().cmp(b.as_str()));
+            prop_assert_eq!(tag(&a, &s).cmp(&tag(&a, &t)), s.as_str().cmp(t.as_str()));
+            let order = one.to_string().cmp(&other.to_string());
+            prop_assert_eq!(referrer(&a, &one, &one).cmp(&referrer(&a, &one, &other)), order);
+        }
+
+        #[test]
+        fn what_follows_a_prefix_reads_back(a in repository(), one in any_digest(), other in any_digest(), t in any_tag()) {
+            let rest = |key: Vec<u8>, prefix: Vec<u8>| key.strip_prefix(prefix.as_slice()).unwrap().to_vec();
+            prop_assert_eq!(parsed(&rest(tag(&a, &t), tags(&a))), Some(t.clone()));
+            prop_assert_eq!(parsed(&rest(tag_of(&a, &one, &t), tags_of(&a, &one))), Some(t));
+            prop_assert_eq!(digest(&rest(referrer(&a, &one, &other), referrers(&a, &one))), Some(other));
+            prop_assert_eq!(parsed(&rest(holder(&one, &a), holders(&one))), Some(a.clone()));
+            prop_assert_eq!(parsed(&rest(catalog(&a), CATALOG.to_vec())), Some(a));
+        }
+
+        #[test]
+        fn after_is_the_end_of_a_prefix(prefix in proptest::collection::vec(any::<u8>(), 1..5), key in proptest::collection::vec(any::<u8>(), 0..8)) {
+            prop_assume!(prefix != [255; 1] && prefix.iter().any(|&byte| byte < 255));
+            let inside = prefix <= key && key < after(&prefix);
+            prop_assert_eq!(inside, key.starts_with(&prefix));
+        }
+
+        #[test]
+        fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
+            let _ = (digest(&bytes), parsed::<Tag>(&bytes), intent_id(&bytes), upload_id(&bytes));
+        }
+    }
+
+    #[test]
+    fn ids_read_back() {
+        let (one, other) = (UploadId::random(), IntentId::random());
+        assert_eq!(upload_id(&upload(one)[UPLOADS.len()..]), Some(one));
+        assert_eq!(intent_id(&intent(other)[INTENTS.len()..]), Some(other));
+    }
 }

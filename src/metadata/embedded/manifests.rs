@@ -116,7 +116,9 @@ impl Manifests for Database {
             if page.last.as_deref().is_some_and(|last| digest.to_string().as_str() <= last) {
                 return Ok(ControlFlow::Continue(())); // only where `last` is no digest
             }
-            let Some(row) = long::get(|key| self.get(key), &key)? else { return Ok(ControlFlow::Continue(())) };
+            let Some(row) = long::get(|key| self.get(key), &key)? else {
+                return Ok(ControlFlow::Continue(()));
+            };
             let referrer = rows::read(&key, &row, |row| rows::read_referrer(digest, row))?;
             if artifact_type.is_some() && artifact_type != referrer.artifact_type.as_deref() {
                 return Ok(ControlFlow::Continue(()));

@@ -181,3 +181,54 @@ fn kind_code(kind: Kind) -> u8 {
         Kind::DockerList => 4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::digest::Algorithm;
+    use proptest::prelude::*;
+
+    fn digest() -> impl Strategy<Value = Digest> {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 32)
+                .prop_map(|h| Digest::new(Algorithm::Sha256, &h).unwrap()),
+            proptest::collection::vec(any::<u8>(), 64)
+                .prop_map(|h| Digest::new(Algorithm::Sha512, &h).unwrap()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_read_as_they_were_written(
+            kind in proptest::sample::select(Kind::ALL.to_vec()), digest in digest(), subject in proptest::option::of(digest()),
+            size: u64, pushed: u64, artifact_type: Option<String>, descriptor: Option<String>, blobs: u64,
+        ) {
+            let manifest = Manifest { kind, size, pushed, subject };
+            prop_assert_eq!(Manifest::read(&manifest.write()), Some(manifest));
+            let tagged = Tagged { resolved: Resolved { digest, kind, size }, pushed };
+            prop_assert_eq!(Tagged::read(&tagged.write()), Some(tagged));
+            let counts = Counts { manifests: size, blobs };
+            prop_assert_eq!(Counts::read(&counts.write()), Some(counts));
+            let referrer = Referrer { digest, artifact_type, descriptor };
+            prop_assert_eq!(read_referrer(digest, &write_referrer(&referrer)), Some(referrer));
+            let upload = Upload {
+                id: UploadId::random(), repository: "team/app".parse().unwrap(), algorithm: digest.algorithm(),
+                offset: size, touched: pushed,
+            };
+            prop_assert_eq!(read_upload(upload.id, &write_upload(&upload)), Some(upload));
+        }
+
+        #[test]
+        fn a_row_that_was_cut_does_not_read(digest in digest(), size: u64, cut in 0usize..40) {
+            let row = Tagged { resolved: Resolved { digest, kind: Kind::OciIndex, size }, pushed: 0 }.write();
+            prop_assert_eq!(Tagged::read(&row[..row.len() - 1 - cut]), None);
+        }
+
+        #[test]
+        fn reading_never_panics(row in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let digest = Digest::new(Algorithm::Sha256, &[7; 32]).unwrap();
+            let _ = (Manifest::read(&row), Tagged::read(&row), Counts::read(&row), number(&row));
+            let _ = (read_referrer(digest, &row), read_upload(UploadId::random(), &row));
+        }
+    }
+}

@@ -145,4 +145,7 @@ impl Engine for Sled {
         }
         Ok(())
     }
+    fn rest(&self) -> Result<()> {
+        self.commit(&Batch::new(), true)
+    }
 }

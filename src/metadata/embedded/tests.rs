@@ -1,10 +1,19 @@
 //! Both engines keep the contract of metadata, and what no backend but these can get wrong: folders that are in
 //! use, damaged or full, and commits that a crash cuts off.
 
+use crate::metadata::blobs::Blobs;
 use crate::metadata::config::{Config, Engine};
 use crate::metadata::contract::{self, digest_of, manifest, meant, put, repo, tag, upload};
+use crate::metadata::embedded::database::Database;
+use crate::metadata::embedded::keys;
+use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::error::Error;
+use crate::metadata::intents::{IntentId, Intents};
+use crate::metadata::manifests::Manifests;
 use crate::metadata::open::{self, Metadata};
+use crate::metadata::uploads::Uploads;
+use crate::oci::page::Page;
+use crate::oci::reference::Reference;
 use std::path::{Path, PathBuf};
 
 fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), Error> {
@@ -15,10 +24,12 @@ fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), 
 macro_rules! for_each_engine {
     ($($name:ident,)*) => {
         mod on_sled {
-            $(#[tokio::test] async fn $name() { super::$name(super::Engine::Sled).await; })*
+            use crate::metadata::embedded::tests as each;
+            $(#[tokio::test] async fn $name() { each::$name(each::Engine::Sled).await; })*
         }
         mod on_redb {
-            $(#[tokio::test] async fn $name() { super::$name(super::Engine::Redb).await; })*
+            use crate::metadata::embedded::tests as each;
+            $(#[tokio::test] async fn $name() { each::$name(each::Engine::Redb).await; })*
         }
     };
 }
@@ -32,10 +43,12 @@ macro_rules! keep_the_contract {
             contract::$rule(&metadata).await;
         })*
         mod contract_on_sled {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::Engine::Sled).await; })*
+            use crate::metadata::embedded::tests as each;
+            $(#[tokio::test] async fn $rule() { each::$rule(each::Engine::Sled).await; })*
         }
         mod contract_on_redb {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::Engine::Redb).await; })*
+            use crate::metadata::embedded::tests as each;
+            $(#[tokio::test] async fn $rule() { each::$rule(each::Engine::Redb).await; })*
         }
     };
 }
@@ -45,6 +58,7 @@ for_each_engine! {
     what_was_written_is_there_after_a_restart, what_was_answered_survives_a_kill,
     one_folder_has_one_user, garbage_is_moved_aside, a_cut_file_is_moved_aside_or_read_whole,
     the_other_engine_s_database_is_moved_aside, two_moved_aside_do_not_meet,
+    damaged_rows_are_told, a_missing_piece_is_told, another_format_is_moved_aside,
 }
 
 async fn what_was_written_is_there_after_a_restart(engine: Engine) {
@@ -163,7 +177,11 @@ async fn a_cut_file_is_moved_aside_or_read_whole(engine: Engine) {
             assert_eq!(moved_aside, None);
             for round in 0..50 {
                 let name = round.to_string();
-                assert_eq!(meant(&metadata, "app", &name).await, Some(digest_of(&name)), "{tenths} tenths are left");
+                assert_eq!(
+                    meant(&metadata, "app", &name).await,
+                    Some(digest_of(&name)),
+                    "{tenths} tenths are left"
+                );
             }
         }
         put(&metadata, "app", [manifest("m", &["1"])]).await;
@@ -193,4 +211,92 @@ async fn two_moved_aside_do_not_meet(engine: Engine) {
     places.dedup();
     assert_eq!(places.len(), 3);
     assert!(places.iter().all(|place| file(engine, place).exists()));
+}
+
+/// Rows that a disk has changed are told, and nothing panics.
+async fn damaged_rows_are_told(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
+    let (app, digest, one) = (repo("app"), digest_of("m"), tag("1"));
+    let (upload, intent) = (upload("app", 1), IntentId::random());
+    let damaged = [
+        keys::manifest(&app, &digest),
+        keys::body(&app, &digest),
+        keys::tag(&app, &one),
+        keys::counts(&app),
+        keys::link(&app, &digest),
+        keys::holder(&digest, &app),
+        keys::upload(upload.id),
+        keys::intent(intent),
+        keys::referrer(&app, &digest, &digest),
+        [keys::tags(&app), b"no tag".to_vec()].concat(),
+        [keys::CATALOG.to_vec(), b"NO NAME".to_vec()].concat(),
+        keys::UPLOAD_COUNT.to_vec(),
+    ];
+    let write = move |transaction: &mut Transaction<'_>| {
+        for key in damaged {
+            transaction.put(key, "??");
+        }
+        Ok(())
+    };
+    database.durable(write).await.unwrap();
+    let page = Page::first(9);
+    let by_digest = Reference::Digest(digest);
+    let answers = [
+        database.resolve(&app, &by_digest).await.err(),
+        database.resolve(&app, &Reference::Tag(one.clone())).await.err(),
+        database.body(&app, &digest).await.err(),
+        database.put(&app, manifest("m", &["1"]), true, None).await.err(),
+        database.put(&app, manifest("new", &[]), true, None).await.err(),
+        database.put(&app, manifest("new", &["1"]), true, None).await.err(),
+        database.untag(&app, &one).await.err(),
+        database.forget(&app, &digest).await.err(),
+        database.tags(&app, &page).await.err(),
+        database.repositories(&page).await.err(),
+        database.referrers(&app, &digest, None, &page).await.err(),
+        database.size(&app, &digest).await.err(),
+        database.holder(&digest).await.err(),
+        database.unlink(&app, &digest).await.err(),
+        database.find(&app, upload.id).await.err(),
+        database.extend(&upload, 1, 1).await.err(),
+        Uploads::open(&database, &upload, 9).await.err(),
+        database.stale(9, 9).await.err(),
+        database.pending(9).await.err(),
+    ];
+    for (number, answer) in answers.iter().enumerate() {
+        assert!(matches!(answer, Some(Error::Damaged(_))), "answer {number} is {answer:?}");
+    }
+}
+
+/// A body whose later pieces are gone is damaged, not shorter.
+async fn a_missing_piece_is_told(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
+    let (app, digest) = (repo("app"), digest_of("m"));
+    let mut new = manifest("m", &[]);
+    new.body = Some(vec![1; 30_000].into());
+    database.put(&app, new, true, None).await.unwrap();
+    let piece = keys::piece(&keys::body(&app, &digest), 2);
+    database
+        .durable(move |transaction| {
+            transaction.remove(piece);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(matches!(database.body(&app, &digest).await, Err(Error::Damaged(_))));
+}
+
+/// Another form of the rows must not be misread.
+async fn another_format_is_moved_aside(engine: Engine) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("metadata");
+    let (database, _) = Database::open(engine, &folder, 7).unwrap();
+    let write = |transaction: &mut Transaction<'_>| {
+        transaction.put(keys::FORMAT.to_vec(), 99u64.to_le_bytes().to_vec());
+        Ok(())
+    };
+    database.durable(write).await.unwrap();
+    drop(database);
+    assert!(opened(engine, &folder).unwrap().1.is_some());
 }

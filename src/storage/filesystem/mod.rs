@@ -4,6 +4,7 @@
 //! cost of a sync. This room knows no rules and no metadata; two servers on one folder are kept apart above.
 
 pub mod blobs;
+pub mod companions;
 pub mod files;
 pub mod hashes;
 pub mod links;
@@ -17,5 +18,7 @@ pub mod space;
 pub mod staging;
 pub mod store;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 pub mod walk;
 pub mod writer;

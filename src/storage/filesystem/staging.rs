@@ -45,7 +45,7 @@ pub async fn stage(filesystem: &Filesystem, staging: Staging, mut body: ByteStre
         End::Cut(error) => Some(error),
     };
     let pieces = first.pieces;
-    let size = aside(move || Writer::open(root, staging, held)?.take_one(&pieces)).await?;
+    let size = aside(move || Writer::open(root, staging, held)?.take_one(pieces)).await?;
     Ok(Staged { size, cut })
 }
 
