@@ -92,7 +92,8 @@ start() {
     local name=$1 pattern=$2 tries
     shift 2
     echo "# start $name: $*"
-    "$@" > "$WORK/$name.log" 2>&1 < /dev/null & # a program, never a function: its pid must be the one that is stopped
+    : > "$WORK/$name.log" # here, or an earlier start's line could be read before the child has emptied it
+    "$@" >> "$WORK/$name.log" 2>&1 < /dev/null & # a program, never a function: its pid must be the one that is stopped
     PIDS[$name]=$!
     for ((tries = 0; tries < 600; tries++)); do
         SAID=$(grep -aoE -m1 "$pattern" "$WORK/$name.log" | head -n 1) && [[ -n $SAID ]] && return

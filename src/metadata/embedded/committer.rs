@@ -182,7 +182,7 @@ impl Writer {
             return;
         }
         self.unsynced = None;
-        if let Err(error) = self.folder.with(Engine::rest) {
+        if let Err(error) = self.folder.with(|engine| engine.rest()) {
             tracing::error!(%error, "the metadata was not synced");
             self.mend();
         }

@@ -13,6 +13,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use sled::{Config, Db, IVec, Mode};
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -29,6 +30,8 @@ const RESERVE_BYTES: u64 = 8 << 20;
 const RESERVE_FACTOR: u64 = 8;
 // What must be there to go on with when no more can be had.
 const RESERVE_BYTES_MIN: u64 = 2 << 20;
+// What must be free on the disk to open, the table of pages apart.
+const OPEN_BYTES: u64 = 4 << 20;
 
 struct Sled {
     db: Db,
@@ -46,6 +49,9 @@ struct Reserved {
 
 /// Opens or makes a database in `folder`, which is there already.
 pub fn open(folder: &Path) -> std::result::Result<Box<dyn Engine>, Unopened> {
+    if !has_room(folder).map_err(|error| unopened(&error))? {
+        return Err(Unopened::Fault(Error::Full));
+    }
     let open = || {
         Config::default()
             .path(folder)
@@ -68,6 +74,20 @@ pub fn open(folder: &Path) -> std::result::Result<Box<dyn Engine>, Unopened> {
     let file = File::options().write(true).open(folder.join(FILE));
     let file = file.map_err(|error| Unopened::Fault(fault(&error)))?;
     Ok(Box::new(Sled { db, file, reserved: Mutex::default() }))
+}
+
+/// Whether sled can open without meeting the end of the disk, which it does not survive: it repairs its last segment,
+/// and writes its table of pages anew beside the old one.
+fn has_room(folder: &Path) -> io::Result<bool> {
+    let mut needed = OPEN_BYTES;
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            needed += 2 * entry.metadata()?.len();
+        }
+    }
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize) >= needed)
 }
 
 fn call<T>(work: impl FnOnce() -> ::sled::Result<T>) -> Result<T> {

@@ -4,7 +4,6 @@
 //! cost of a sync. This room knows no rules and no metadata; two servers on one folder are kept apart above.
 
 pub mod blobs;
-pub mod companions;
 pub mod files;
 pub mod hashes;
 pub mod links;
@@ -15,6 +14,7 @@ pub mod record;
 pub mod root;
 pub mod seal;
 pub mod space;
+pub mod staged;
 pub mod staging;
 pub mod store;
 pub mod sync;

@@ -140,3 +140,83 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::filesystem::files;
+
+    fn work(folder: &std::path::Path) -> Work {
+        let touched = Touched { wanted: true, ..Touched::default() };
+        let bench = Bench { root: Arc::new(Root::open(folder, 0).unwrap()), touched, doubtful: false };
+        Work { bench, way: Way::Each, broken: None, waiting: Vec::new() }
+    }
+
+    /// A job that makes a file, and is done when that is durable.
+    fn queued(name: &'static str) -> (Queued, oneshot::Receiver<Result<()>>) {
+        let (done, answer) = oneshot::channel();
+        let mut begun = false;
+        let job = move |bench: &mut Bench| {
+            if begun {
+                assert!(bench.touched.is_empty(), "called again before the sync");
+                return Ok(Step::Done);
+            }
+            begun = true;
+            let file = files::create(bench.root.folder(), name).map_err(|e| Error::at(name, e))?;
+            bench.touched.file(file);
+            bench.touched.entry(name);
+            Ok(Step::Sync)
+        };
+        (Queued { job: Box::new(job), done }, answer)
+    }
+
+    #[test]
+    fn nobody_goes_on_before_the_sync() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut work = work(folder.path());
+        let mut answers = Vec::new();
+        for name in ["a", "b"] {
+            let (queued, answer) = queued(name);
+            work.advance(queued);
+            answers.push(answer);
+        }
+        assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()));
+        work.sync();
+        assert!(answers.iter_mut().all(|answer| answer.try_recv().unwrap().is_ok()));
+    }
+
+    #[test]
+    fn a_job_that_fails_fails_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut work = work(folder.path());
+        let (good, mut good_answer) = queued("a");
+        let (bad, mut bad_answer) = queued("a");
+        work.advance(good);
+        work.advance(bad);
+        assert!(bad_answer.try_recv().unwrap().is_err());
+        work.sync();
+        assert!(good_answer.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_taken_unless_the_disk_was_only_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut work = work(folder.path());
+        for (nth, (error, goes_on)) in
+            [(Error::Full, true), (Error::at("disk", io::ErrorKind::Other.into()), false)]
+                .into_iter()
+                .enumerate()
+        {
+            let (waiting, mut failed) = queued(["a", "b"][nth]);
+            work.fail(vec![waiting], error);
+            assert!(failed.try_recv().unwrap().is_err());
+            assert!(work.bench.doubtful);
+            let (next, mut answer) = queued(["c", "d"][nth]);
+            work.advance(next);
+            if goes_on {
+                work.sync();
+            }
+            assert_eq!(answer.try_recv().unwrap().is_ok(), goes_on);
+        }
+    }
+}

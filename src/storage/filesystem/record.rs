@@ -20,11 +20,12 @@ pub fn record(repository: &Repository, links: &[Link]) -> Job {
     let mut currents: Vec<(String, String)> = Vec::new();
     for link in links {
         let (Link::Layer(digest) | Link::Revision(digest) | Link::Tag(_, digest)) = link;
-        let mut paths = layout::link_files(repository, link);
-        if let (Link::Tag(..), Some(current)) = (link, paths.pop_if(|_| matches!(link, Link::Tag(..)))) {
-            currents.push((current, layout::link_text(digest)));
+        let texts =
+            layout::link_files(repository, link).into_iter().map(|path| (path, layout::link_text(digest)));
+        files.extend(texts);
+        if matches!(link, Link::Tag(..)) {
+            currents.extend(files.pop()); // the most important one is the last
         }
-        files.extend(paths.into_iter().map(|path| (path, layout::link_text(digest))));
     }
     let mut renames: Vec<(String, String)> = Vec::new();
     let mut begun = false;
@@ -42,8 +43,8 @@ pub fn record(repository: &Repository, links: &[Link]) -> Job {
         }
         let step = if renames.is_empty() { Step::Done } else { Step::Sync };
         for (aside, path) in renames.drain(..) {
-            let renamed = files::rename(bench.root.folder(), &aside, &path, &mut bench.touched);
-            renamed.map_err(|e| Error::at(path, e))?;
+            let moved = files::rename(bench.root.folder(), &aside, &path, &mut bench.touched);
+            moved.map_err(|e| Error::at(path, e))?;
         }
         Ok(step)
     })

@@ -8,7 +8,7 @@ use crate::storage::filesystem::files;
 use crate::storage::filesystem::hashes::{self, Hashed, Held};
 use crate::storage::filesystem::publisher::{Bench, Step};
 use crate::storage::filesystem::root::Root;
-use crate::storage::filesystem::staging;
+use crate::storage::filesystem::staged;
 use crate::storage::filesystem::store::{Filesystem, aside};
 use crate::storage::layout;
 use bytes::Bytes;
@@ -67,10 +67,10 @@ fn verify(
     mut held: Held,
 ) -> Result<(Held, Digest, bool)> {
     let path = layout::staged(staging.upload);
-    let file = staging::open(root, &path, staging.offset)?;
+    let file = staged::open(root, &path, staging.offset)?;
     let hasher = match hashes::known(&held, staging.offset, algorithm) {
         Some(hasher) => hasher,
-        None => staging::hash(&file, staging.offset, algorithm).map_err(|e| Error::at(&path, e))?,
+        None => staged::hash(&file, staging.offset, algorithm).map_err(|e| Error::at(&path, e))?,
     };
     if hasher.algorithm() == staging.algorithm {
         *held = Some(Hashed { bytes: staging.offset, hasher: hasher.clone() });

@@ -1,8 +1,6 @@
 //! Uploads on their way: bytes come in pieces, are hashed and written as they come, and are kept when the client
 //! breaks off. What they are to become is for `seal.rs`.
 
-use crate::oci::digest::Algorithm;
-use crate::oci::hasher::Hasher;
 use crate::oci::upload::UploadId;
 use crate::storage::blobs::{Staged, Staging};
 use crate::storage::error::{Error, Result};
@@ -14,18 +12,13 @@ use crate::storage::layout;
 use crate::stream::ByteStream;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use rustix::fd::OwnedFd;
-use rustix::fs::OFlags;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Bodies of up to so many bytes are gathered in memory and written in one go.
 const SMALL: usize = 256 << 10;
 /// Larger ones are written in batches of about so many bytes.
-const BATCH: usize = 512 << 10;
-/// So many batches may wait for the disk before the client has to.
-const BATCHES_MAX: usize = 3;
+const BATCH: usize = 1 << 20;
 
 /// Takes bytes of an upload.
 pub async fn stage(filesystem: &Filesystem, staging: Staging, mut body: ByteStream) -> Result<Staged> {
@@ -33,20 +26,30 @@ pub async fn stage(filesystem: &Filesystem, staging: Staging, mut body: ByteStre
     let held = filesystem.hashes.hold(staging.upload).await;
     let root = Arc::clone(&filesystem.root);
     let first = gather(&mut body, SMALL).await;
+    let open = move || Writer::open(root, staging, held);
     let cut = match first.end {
-        End::More => {
-            let (send, batches) = mpsc::channel(BATCHES_MAX);
-            let writing = aside(move || Writer::open(root, staging, held)?.take_all(batches));
-            let sending = send_all(first, body, send);
-            let (size, cut) = futures_util::future::join(writing, sending).await;
-            return Ok(Staged { size: size?, cut });
-        }
+        End::More => return stage_large(aside(open).await?, first, body).await,
         End::Finished => None,
         End::Cut(error) => Some(error),
     };
-    let pieces = first.pieces;
-    let size = aside(move || Writer::open(root, staging, held)?.take_one(pieces)).await?;
+    let size = aside(move || open()?.take_all(&first.pieces)).await?;
     Ok(Staged { size, cut })
+}
+
+/// Takes a body in batches: while one is written, the next comes in.
+async fn stage_large(mut writer: Writer, first: Gathered, mut body: ByteStream) -> Result<Staged> {
+    let mut batch = first;
+    let (taken, cut) = loop {
+        if let Err(error) = writer.take(batch.pieces).await {
+            break (Err(error), None);
+        }
+        match batch.end {
+            End::More => batch = gather(&mut body, BATCH).await,
+            End::Finished => break (Ok(()), None),
+            End::Cut(error) => break (Ok(()), Some(error)),
+        }
+    };
+    Ok(Staged { size: writer.close(taken).await?, cut })
 }
 
 /// Pieces of a body in order.
@@ -80,62 +83,6 @@ async fn gather(body: &mut ByteStream, bytes_max: usize) -> Gathered {
         }
     };
     Gathered { pieces, end }
-}
-
-/// Sends a body on in batches; why it ended early, if the client is to blame. Dropping this keeps what was sent.
-async fn send_all(
-    first: Gathered,
-    mut body: ByteStream,
-    send: mpsc::Sender<Vec<Bytes>>,
-) -> Option<io::Error> {
-    let mut batch = first;
-    loop {
-        if send.send(batch.pieces).await.is_err() {
-            return None; // the writer has given up, and says why
-        }
-        match batch.end {
-            End::More => batch = gather(&mut body, BATCH).await,
-            End::Finished => return None,
-            End::Cut(error) => return Some(error),
-        }
-    }
-}
-
-/// Opens an upload's file with just its first `bytes` bytes.
-pub fn open(root: &Root, path: &str, bytes: u64) -> Result<OwnedFd> {
-    let at = |e: io::Error| Error::at(path, e);
-    let flags = if bytes == 0 { OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC } else { OFlags::RDWR };
-    let file = match files::open(root.folder(), path, flags) {
-        Err(e) if files::is_absent(&e) && bytes > 0 => return Err(Error::StagedLost),
-        opened => opened.map_err(at)?,
-    };
-    if bytes > 0 {
-        let (size, _) = files::size_and_time(&file).map_err(at)?;
-        if size < bytes {
-            return Err(Error::StagedLost);
-        }
-        if size > bytes {
-            rustix::fs::ftruncate(&file, bytes).map_err(|e| at(e.into()))?;
-        }
-    }
-    Ok(file)
-}
-
-/// The hash of the first `bytes` bytes of a file.
-pub fn hash(file: &OwnedFd, bytes: u64, algorithm: Algorithm) -> io::Result<Hasher> {
-    let mut hasher = Hasher::new(algorithm);
-    let mut buffer = vec![0; SMALL];
-    let mut at = 0;
-    while at < bytes {
-        let want = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(buffer.len());
-        let room = buffer.get_mut(..want).unwrap_or_default();
-        if files::read_at(file, room, at)? < want {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        hasher.update(room);
-        at += want as u64;
-    }
-    Ok(hasher)
 }
 
 /// Drops what was staged of an upload.

@@ -7,6 +7,7 @@ use crate::storage::filesystem::publisher::Publisher;
 use crate::storage::filesystem::root::Root;
 use std::io;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 /// Storage in a folder.
 pub struct Filesystem {
@@ -31,6 +32,10 @@ impl Filesystem {
 
 /// Runs what may wait for the disk where it holds up nobody.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.unwrap_or_else(|e| Err(Error::at("a task of storage", io::Error::other(e))))
+    ended(tokio::task::spawn_blocking(work)).await
+}
+
+/// Waits for what was begun aside.
+pub async fn ended<T>(task: JoinHandle<Result<T>>) -> Result<T> {
+    task.await.unwrap_or_else(|e| Err(Error::at("a task of storage", io::Error::other(e))))
 }
