@@ -78,7 +78,9 @@ fn digests(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("digest");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     for algorithm in Algorithm::ALL {
-        group.bench_function(algorithm.as_str(), |bencher| bencher.iter(|| digest(algorithm, black_box(&bytes))));
+        group.bench_function(algorithm.as_str(), |bencher| {
+            bencher.iter(|| digest(algorithm, black_box(&bytes)))
+        });
     }
     group.finish();
 }
@@ -88,7 +90,9 @@ fn pull(criterion: &mut Criterion) {
     stage.runtime.block_on(stage.push_image("1"));
     for method in [Method::HEAD, Method::GET] {
         criterion.bench_function(&format!("router/{method} manifest by tag"), |bencher| {
-            bencher.to_async(&stage.runtime).iter(|| stage.ask(method.clone(), "/v2/bench/manifests/1", Bytes::new()));
+            bencher
+                .to_async(&stage.runtime)
+                .iter(|| stage.ask(method.clone(), "/v2/bench/manifests/1", Bytes::new()));
         });
     }
 }
@@ -103,7 +107,11 @@ fn push(criterion: &mut Criterion) {
             bytes[..8].copy_from_slice(&count.to_le_bytes());
             Bytes::from(bytes)
         };
-        bencher.to_async(&stage.runtime).iter_batched(fresh, |bytes| stage.push_blob(bytes), BatchSize::SmallInput);
+        bencher.to_async(&stage.runtime).iter_batched(
+            fresh,
+            |bytes| stage.push_blob(bytes),
+            BatchSize::SmallInput,
+        );
     });
 }
 

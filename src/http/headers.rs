@@ -1,7 +1,7 @@
 //! Headers of the distribution API, and the parts of RFC 9110 that it uses: ranges and entity tags.
 
 use crate::oci::digest::Digest;
-use http::header::{HeaderName, IF_NONE_MATCH, RANGE};
+use http::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue};
 
 /// The digest of what the response carries or names.
@@ -50,10 +50,14 @@ pub enum Wanted {
     Unsatisfiable,
 }
 
-/// Reads `Range` (RFC 9110, section 14.2). One that does not read, or names several parts, counts as absent.
-/// One that runs backwards is refused rather than ignored, as the conformance program asks.
-pub fn wanted(headers: &HeaderMap, size: u64) -> Wanted {
+/// Reads `Range` (RFC 9110, section 14.2). One that does not read, or names several parts, counts as absent,
+/// and so does one for other content (`If-Range`, section 13.1.5). One that runs backwards is refused rather
+/// than ignored, as the conformance program asks.
+pub fn wanted(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
     let Some(range) = headers.get(RANGE) else { return Wanted::All };
+    if headers.get(IF_RANGE).is_some_and(|only| only != entity_tag(digest)) {
+        return Wanted::All;
+    }
     range.to_str().ok().and_then(|range| parse_range(range, size)).unwrap_or(Wanted::All)
 }
 

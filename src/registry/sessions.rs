@@ -18,12 +18,29 @@ impl Sessions {
     /// Holds a session; `None` if another request does.
     pub fn hold(&self, id: UploadId) -> Option<Held<'_>> {
         let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        fresh.then_some(Held { sessions: self, id })
+        // Lazily: a `Held` that is made only to be thrown away would let the other request's session go.
+        fresh.then(|| Held { sessions: self, id })
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.sessions.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_hold_leaves_the_first_in_place() {
+        let (sessions, id) = (Sessions::default(), UploadId::random());
+        let first = sessions.hold(id);
+        assert!(first.is_some());
+        assert!(sessions.hold(id).is_none());
+        assert!(sessions.hold(id).is_none(), "the refusal before let the session go");
+        drop(first);
+        assert!(sessions.hold(id).is_some());
     }
 }

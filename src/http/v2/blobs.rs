@@ -25,7 +25,7 @@ pub async fn get(door: &Door, request: &Parts, repository: Repository, digest: D
         response.headers_mut().insert(ETAG, entity_tag(&digest));
         return Ok(response);
     }
-    let (status, first, length) = match wanted(&request.headers, size) {
+    let (status, first, length) = match wanted(&request.headers, &digest, size) {
         _ if head => (StatusCode::OK, 0, size), // RFC 9110, section 14.2: ranges are for GET
         Wanted::All => (StatusCode::OK, 0, size),
         Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),

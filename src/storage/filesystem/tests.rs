@@ -172,6 +172,24 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_a_failing_disk_was_given_is_not_built_upon() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, app, whole) = (open(folder.path()), "app".parse().unwrap(), bytes(8, 50_000));
+    let kept = push(&before, &before, &app, &bytes(7, 50_000)).await;
+    let mut filesystem = open(folder.path());
+    filesystem.publisher = Publisher::start_with(Arc::clone(&filesystem.root), Way::Fails).unwrap();
+    let upload = UploadId::random();
+    filesystem.stage(at(upload, 0), body(&whole, 4096, false)).await.unwrap();
+    let sealed = filesystem.seal(at(upload, 50_000), &sha256(&whole)).await;
+    assert!(matches!(sealed, Err(Error::Fault { .. })));
+    assert!(!folder.path().join(layout::staged(upload)).exists(), "another try could take it for durable");
+    assert!(filesystem.record(&app, &[Link::Layer(kept)]).await.is_err());
+    assert!(read(&filesystem, &kept, 0, u64::MAX).await.unwrap().1 == bytes(7, 50_000));
+    let afresh = open(folder.path());
+    push(&afresh, &afresh, &app, &whole).await;
+}
+
+#[tokio::test]
 async fn a_cancelled_stage_never_mixes_with_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let filesystem = open(folder.path());
