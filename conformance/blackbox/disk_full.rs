@@ -6,11 +6,12 @@ use crate::testkit::chance::Chance;
 use crate::testkit::client::{Client, get, patch, post, put};
 use crate::testkit::image::{image, sha256_of};
 use crate::testkit::push::closing;
-use crate::testkit::server::{Home, Running, running};
+use crate::testkit::server::{Home, Running, eventually, running};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MIB: usize = 1024 * 1024;
+const UPLOADS: &str = "/v2/app/blobs/uploads/";
 
 /// A mounted file system of that size, unmounted at the end.
 struct SmallDisk(PathBuf);
@@ -75,7 +76,7 @@ fn fill(client: &Client, seed: u64, size: usize) -> Vec<Vec<u8>> {
     let mut stored = Vec::new();
     for n in 0..1000 {
         let bytes = Chance::seeded(seed + n).bytes(size);
-        let opened = client.send(&post("/v2/app/blobs/uploads/"));
+        let opened = client.send(&post(UPLOADS));
         if opened.status != 202 {
             is_full(&opened);
             return stored;
@@ -119,6 +120,10 @@ fn a_full_disk_refuses_serves_on_and_recovers() {
         client.send(&get("/v2/_catalog")).expect(200);
 
         std::fs::remove_file(&ballast).unwrap();
+        eventually("the server sees that there is room", || {
+            let small = format!("{UPLOADS}?digest={}", sha256_of(b"small"));
+            client.send(&post(small).body(b"small")).status == 201
+        });
         let after = image(["after"]);
         client.push("app", "after", &after);
         let late = Chance::seeded(3000).bytes(8 * MIB);

@@ -42,6 +42,15 @@ struct Queued {
     done: oneshot::Sender<Result<()>>,
 }
 
+impl Queued {
+    /// Answers, after all that the job held is let go.
+    fn end(self, answer: Result<()>) {
+        drop(self.job);
+        // Nobody listens if the caller was cancelled; the work is done all the same.
+        drop(self.done.send(answer));
+    }
+}
+
 /// The way to the thread. It ends when this is dropped.
 pub struct Publisher {
     queue: mpsc::Sender<Queued>,
@@ -112,9 +121,8 @@ impl Work {
         };
         match outcome {
             Ok(Step::Sync) => self.waiting.push(queued),
-            // Nobody listens if the caller was cancelled; the work is done all the same.
-            Ok(Step::Done) => drop(queued.done.send(Ok(()))),
-            Err(error) => drop(queued.done.send(Err(error))),
+            Ok(Step::Done) => queued.end(Ok(())),
+            Err(error) => queued.end(Err(error)),
         }
     }
 
@@ -132,7 +140,7 @@ impl Work {
     fn fail(&mut self, group: Vec<Queued>, error: Error) {
         self.bench.doubtful = true;
         for queued in group {
-            drop(queued.done.send(Err(error.again())));
+            queued.end(Err(error.again()));
         }
         if !matches!(error, Error::Full) {
             tracing::error!(%error, "the disk failed: nothing is stored any more until a restart");

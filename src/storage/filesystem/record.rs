@@ -138,3 +138,58 @@ fn remove(bench: &mut Bench, file: &str) -> io::Result<()> {
 fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::contract::sha256;
+    use crate::storage::filesystem::files::Touched;
+    use crate::storage::filesystem::root::Root;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// The folders below `top` that have entries, and how many files.
+    fn filled(folder: &Path, top: &str) -> (BTreeSet<String>, usize) {
+        let (mut folders, mut files, mut left) = (BTreeSet::new(), 0, vec![top.to_owned()]);
+        while let Some(path) = left.pop() {
+            for entry in fs::read_dir(folder.join(&path)).unwrap().map(Result::unwrap) {
+                folders.insert(path.clone());
+                if entry.file_type().unwrap().is_dir() {
+                    left.push(format!("{path}/{}", entry.file_name().to_str().unwrap()));
+                } else {
+                    files += 1;
+                }
+            }
+        }
+        (folders, files)
+    }
+
+    #[test]
+    fn all_that_is_new_is_noted_to_be_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Arc::new(Root::open(folder.path(), 0).unwrap());
+        let touched = Touched { wanted: true, ..Touched::default() };
+        let mut bench = Bench { root, touched, doubtful: false };
+        let app = "team/app".parse().unwrap();
+        let (one, two) = (sha256(b"one"), sha256(b"two"));
+        let tag = |digest| Link::Tag("v1".parse().unwrap(), digest);
+        let mut job = record(&app, &[Link::Layer(one), Link::Revision(one), tag(one)]);
+        assert_eq!(job(&mut bench).unwrap(), Step::Sync);
+        let (folders, files) = filled(folder.path(), layout::REPOSITORIES);
+        assert_eq!((&bench.touched.folders, bench.touched.files.len()), (&folders, files));
+        // A tag that is moved: first the new bytes, then the rename.
+        bench.touched = Touched { wanted: true, ..Touched::default() };
+        let mut job = record(&app, &[tag(two)]);
+        assert_eq!(job(&mut bench).unwrap(), Step::Sync);
+        assert_eq!(bench.touched.files.len(), 2);
+        let current = format!("{}/team/app/_manifests/tags/v1/current", layout::REPOSITORIES);
+        assert!(!bench.touched.folders.contains(&current));
+        assert_eq!(fs::read_to_string(folder.path().join(&current).join("link")).unwrap(), one.to_string());
+        assert_eq!(job(&mut bench).unwrap(), Step::Sync);
+        assert!(bench.touched.folders.contains(&current));
+        assert_eq!(fs::read_to_string(folder.path().join(&current).join("link")).unwrap(), two.to_string());
+        assert_eq!(job(&mut bench).unwrap(), Step::Done);
+    }
+}

@@ -39,12 +39,14 @@ impl Root {
             files::create_folders(self.folder(), folder, &mut touched)
                 .map_err(|e| (format!("the folder {folder} cannot be made"), e))?;
         }
+        self.one_filesystem()?;
         // The folders may be new, or left by a run that was cut before it had synced them.
-        let above = [".", "docker", "docker/registry", "docker/registry/v2", "holdfast"];
-        for folder in above.into_iter().chain(self.path.parent().is_some().then_some("..")) {
+        for folder in [".", "docker", "docker/registry", "docker/registry/v2", "holdfast"] {
             files::sync_folder(self.folder(), folder)
                 .map_err(|e| (format!("{folder} cannot be synced"), e))?;
         }
+        // The folder above need not be ours to open; then it was there before.
+        files::sync_folder(self.folder(), "..").ok();
         let trial = layout::temporary();
         let written = files::create(self.folder(), &trial).and_then(|file| {
             files::write_all_at(&file, b"trial", 0)?;
@@ -53,6 +55,22 @@ impl Root {
         let removed = rustix::fs::unlinkat(self.folder(), trial.as_str(), AtFlags::empty());
         written.map_err(|e| (format!("no file can be written in {}", layout::STAGING), e))?;
         removed.map_err(|e| (format!("no file can be removed in {}", layout::STAGING), e.into()))
+    }
+
+    /// Files are renamed from one folder to another, and one sync has to cover all.
+    fn one_filesystem(&self) -> std::result::Result<(), (String, io::Error)> {
+        let device = |folder: &str| {
+            let told = rustix::fs::statat(self.folder(), folder, AtFlags::empty());
+            told.map(|told| told.st_dev).map_err(|e| (format!("{folder} cannot be looked at"), e.into()))
+        };
+        let own = device(".")?;
+        for folder in [layout::BLOBS, layout::REPOSITORIES, layout::STAGING] {
+            if device(folder)? != own {
+                let told = "link or mount the storage folder as a whole, not a part of it";
+                return Err((format!("{folder} is on another filesystem"), io::Error::other(told)));
+            }
+        }
+        Ok(())
     }
 
     /// The folder, as the base of relative paths.

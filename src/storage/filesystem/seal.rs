@@ -39,7 +39,11 @@ pub async fn seal(filesystem: &Filesystem, staging: Staging, digest: &Digest) ->
         begun: false,
         _held: held,
     };
+    let replaced = if durable { open_aside(filesystem, digest).await? } else { None };
     let moved = filesystem.publisher.publish(Box::new(move |bench| move_in.step(bench))).await;
+    if replaced.is_some() {
+        drop(tokio::task::spawn_blocking(move || drop(replaced)));
+    }
     filesystem.hashes.forget(staging.upload);
     moved.map(|()| Sealed::Stored { size: staging.offset })
 }
@@ -57,6 +61,13 @@ async fn verify_aside(
 ) -> Result<(Held, Digest, bool)> {
     let root = Arc::clone(&filesystem.root);
     aside(move || verify(&root, staging, algorithm, held)).await
+}
+
+/// What stands at the place of a large blob already, held open. A file goes when its last name and its last
+/// opener have gone, and the room of a large one takes long to give back: not on the publisher's thread.
+async fn open_aside(filesystem: &Filesystem, digest: &Digest) -> Result<Option<OwnedFd>> {
+    let (root, path) = (Arc::clone(&filesystem.root), layout::blob(digest));
+    aside(move || Ok(files::open(root.folder(), &path, OFlags::RDONLY).ok())).await
 }
 
 /// Opens what is staged, hashes it if its hash is not known, and makes it durable if it is large.

@@ -36,19 +36,25 @@ impl Space {
             return Ok(());
         }
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let answer = match last.take() {
-            Some(known) if known.taken + bytes <= BYTES_ON_TRUST && known.at.elapsed() < FRESH => known,
-            _ => {
-                let Ok(told) = rustix::fs::fstatvfs(disk) else { return Ok(()) };
-                Answer { at: Instant::now(), free: told.f_bavail.saturating_mul(told.f_frsize), taken: 0 }
-            }
-        };
-        let answer = last.insert(answer);
-        let left = answer.free.saturating_sub(answer.taken).saturating_sub(bytes);
-        if left < self.free_bytes_min {
-            return Err(Error::Full);
+        if let Some(known) = last.as_mut()
+            && known.taken + bytes <= BYTES_ON_TRUST
+            && known.at.elapsed() < FRESH
+            && self.admits(known, bytes)
+        {
+            return Ok(());
         }
-        answer.taken += bytes;
-        Ok(())
+        // Nobody is refused on an old answer: there may be room again.
+        let Ok(told) = rustix::fs::fstatvfs(disk) else { return Ok(()) };
+        let free = told.f_bavail.saturating_mul(told.f_frsize);
+        let answer = last.insert(Answer { at: Instant::now(), free, taken: 0 });
+        if self.admits(answer, bytes) { Ok(()) } else { Err(Error::Full) }
+    }
+
+    fn admits(&self, answer: &mut Answer, bytes: u64) -> bool {
+        let admitted = answer.free.saturating_sub(answer.taken + bytes) >= self.free_bytes_min;
+        if admitted {
+            answer.taken += bytes;
+        }
+        admitted
     }
 }

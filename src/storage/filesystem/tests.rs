@@ -212,6 +212,31 @@ async fn a_cancelled_stage_never_mixes_with_the_next() {
     }
 }
 
+#[tokio::test]
+async fn whoever_works_on_an_upload_has_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (filesystem, upload) = (open(folder.path()), UploadId::random());
+    let held = filesystem.hashes.hold(upload).await;
+    let (small, large, empty) = (bytes(1, 100), bytes(2, 1_000_000), sha256(b""));
+    for whole in [small, large] {
+        let mut stage = filesystem.stage(at(upload, 0), body(&whole, 4096, false));
+        let mut seal = filesystem.seal(at(upload, 0), &empty);
+        let mut discard = filesystem.discard(upload);
+        let polled = std::future::poll_fn(|context| {
+            let waits = [
+                stage.as_mut().poll(context).is_pending(),
+                seal.as_mut().poll(context).is_pending(),
+                discard.as_mut().poll(context).is_pending(),
+            ];
+            Poll::Ready(waits)
+        });
+        assert_eq!(polled.await, [true; 3]);
+        assert!(!folder.path().join(layout::staged(upload)).exists());
+    }
+    drop(held);
+    filesystem.stage(at(upload, 0), body(&bytes(3, 10), 4096, false)).await.unwrap();
+}
+
 #[test]
 fn a_root_that_cannot_be_written_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -221,7 +246,10 @@ fn a_root_that_cannot_be_written_is_refused() {
     fs::write(inside("a/docker"), "").unwrap();
     fs::create_dir_all(inside("b/holdfast")).unwrap();
     fs::write(inside("b/holdfast/staging"), "").unwrap();
-    let paths = [inside("file"), inside("file/below"), inside("a"), inside("b"), "/proc/self/none".into()];
+    fs::create_dir_all(inside("c/docker/registry/v2")).unwrap();
+    std::os::unix::fs::symlink("/proc", inside("c/docker/registry/v2/repositories")).unwrap();
+    let elsewhere = "/proc/self/none".into();
+    let paths = [inside("file"), inside("file/below"), inside("a"), inside("b"), inside("c"), elsewhere];
     for path in paths {
         let Err(Error::Fault { what, source }) = Root::open(&path, 0) else {
             panic!("{path:?} was accepted")
