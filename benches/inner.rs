@@ -79,7 +79,7 @@ fn digests(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     for algorithm in Algorithm::ALL {
         group.bench_function(algorithm.as_str(), |bencher| {
-            bencher.iter(|| digest(algorithm, black_box(&bytes)))
+            bencher.iter(|| digest(algorithm, black_box(&bytes)));
         });
     }
     group.finish();

@@ -1,6 +1,9 @@
 //! Intents: names of storage that are about to change. One is durable before its names are touched, and goes
-//! away with the facts. What a crash leaves behind tells which names and facts may disagree, so that they can
-//! be made to agree again without walking the store.
+//! away in the same transaction that records the facts. What a crash leaves behind tells which names and facts
+//! may disagree, so that they can be made to agree again without walking the store.
+//!
+//! That is also why facts need no sync of their own before a client is told: either the transaction survives,
+//! or its intent does, and the names that it speaks of are durable in storage.
 
 use crate::metadata::error::Result;
 use crate::oci::digest::Digest;

@@ -2,7 +2,9 @@
 //! uploads, and intents.
 //!
 //! Everything here can be made again from storage, save what may be lost without harm. One method is one
-//! transaction, durable when it returns unless its doc says otherwise. Knows no rules, no HTTP, no storage.
+//! transaction, seen by all when it returns. A power cut may take the last of them, never one without those
+//! after it; what is lost so is told by an intent, which is durable when it begins (`intents.rs`), and made
+//! again at the next start. Knows no rules, no HTTP, no storage.
 
 pub mod blobs;
 pub mod completeness;

@@ -11,24 +11,29 @@ use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
 use crate::registry::derive;
-use crate::registry::error::Result;
+use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::storage::links::{Found, Link, Name};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Settles all that the last run left under way. Answers how much that was.
 pub async fn all(registry: &Registry) -> Result<usize> {
-    const AT_ONCE: usize = 256;
+    const AT_ONCE: usize = 1024;
+    const SIDE_BY_SIDE: usize = 32;
     let mut settled = 0;
     loop {
         let pending = registry.metadata.intents.pending(AT_ONCE).await?;
         if pending.is_empty() {
             return Ok(settled);
         }
-        for (id, intent) in pending {
-            settle(registry, &intent).await?;
-            registry.metadata.intents.end(id).await?;
-            settled += 1;
-        }
+        settled += pending.len();
+        stream::iter(pending)
+            .map(Ok)
+            .try_for_each_concurrent(SIDE_BY_SIDE, |(id, intent)| async move {
+                settle(registry, &intent).await?;
+                Ok::<(), Error>(registry.metadata.intents.end(id).await?)
+            })
+            .await?;
     }
 }
 
@@ -39,7 +44,7 @@ pub async fn after<T>(registry: &Registry, id: IntentId, intent: &Intent, answer
         let settled = async {
             settle(registry, intent).await?;
             registry.metadata.intents.end(id).await?;
-            Ok::<(), crate::registry::error::Error>(())
+            Ok::<(), Error>(())
         };
         if let Err(error) = settled.await {
             tracing::error!(repository = %intent.repository, %error, "names and facts may differ until the next start");

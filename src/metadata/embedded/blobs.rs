@@ -24,7 +24,7 @@ impl Blobs for Database {
         fulfilled: Option<IntentId>,
     ) -> Result<()> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.durable(move |transaction| {
+        self.seen(move |transaction| {
             let key = keys::link(&repository, &digest);
             let row = size.to_le_bytes();
             let before = transaction.get(&key)?;
@@ -45,7 +45,7 @@ impl Blobs for Database {
 
     async fn unlink(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.durable(move |transaction| {
+        self.seen(move |transaction| {
             let key = keys::link(&repository, &digest);
             if transaction.get(&key)?.is_none() {
                 return Ok(false);

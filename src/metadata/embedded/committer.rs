@@ -25,7 +25,12 @@ const PERMIT_BYTES: usize = 8 << 10;
 const UNSYNCED_MAX: Duration = Duration::from_millis(500);
 // How long after an engine failed to open again it is tried once more.
 const REOPEN_WAIT: Duration = Duration::from_secs(1);
+// What may be written without a sync before one is made: it is kept in memory until then.
+const UNSYNCED_BYTES_MAX: usize = 8 << 20;
 const IDLE: Duration = Duration::from_hours(1);
+
+/// Rows that somebody else keeps until it is time to write them. Told whether it is the last chance for a while.
+pub type Later = Box<dyn Fn(bool) -> Batch + Send>;
 
 /// Whether an operation is answered before its rows are certain to survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,16 +56,16 @@ type Run = Box<dyn FnOnce(Result<&mut Transaction<'_>>) -> (bool, Answer) + Send
 struct Operation {
     run: Run,
     promise: Promise,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Committer {
     /// Starts the thread.
-    pub fn start(folder: Arc<Folder>) -> Result<Self> {
+    pub fn start(folder: Arc<Folder>, later: Later) -> Result<Self> {
         let (queue, operations) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("metadata".into())
-            .spawn(move || Writer { folder, unsynced: None, active: false, broken: None }.work(&operations))
+            .spawn(move || Writer::new(folder, later).work(&operations))
             .map_err(|error| Error::Fault(error.to_string()))?;
         Ok(Self { queue: Some(queue), room: Arc::new(Semaphore::new(QUEUE_PERMITS)), thread: Some(thread) })
     }
@@ -91,8 +96,16 @@ impl Committer {
             )
         });
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(Operation { run, promise, _room: room }).map_err(|_| gone())?;
+        queue.send(Operation { run, promise, _room: Some(room) }).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Wakes the thread, so that it writes what it is to write later.
+    pub fn wake(&self) {
+        let run: Run = Box::new(|_| (false, Box::new(drop)));
+        if let Some(queue) = &self.queue {
+            drop(queue.send(Operation { run, promise: Promise::Seen, _room: None }));
+        }
     }
 }
 
@@ -107,8 +120,12 @@ impl Drop for Committer {
 
 struct Writer {
     folder: Arc<Folder>,
-    // Since when rows stand that were not synced.
+    later: Later,
+    // Since when rows stand that were not synced, and which: an engine that has to be opened again has lost them,
+    // and somebody was told that they stand.
     unsynced: Option<Instant>,
+    unsynced_rows: Batch,
+    unsynced_bytes: usize,
     // Whether anything was written since the engine last came to rest.
     active: bool,
     // When the engine last failed to open again.
@@ -116,6 +133,18 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(folder: Arc<Folder>, later: Later) -> Self {
+        Self {
+            folder,
+            later,
+            unsynced: None,
+            unsynced_rows: Batch::new(),
+            unsynced_bytes: 0,
+            active: false,
+            broken: None,
+        }
+    }
+
     fn work(mut self, operations: &mpsc::Receiver<Operation>) {
         loop {
             let wait = match self.unsynced {
@@ -140,7 +169,8 @@ impl Writer {
             let (_, answer) = (first.run)(Err(error.clone()));
             return answer(Err(error));
         }
-        let mut group = Group::default();
+        self.active = true;
+        let mut group = Group::of((self.later)(false));
         let folder = Arc::clone(&self.folder);
         let mut committed = folder.with(|engine| {
             let mut next = Some(first);
@@ -151,7 +181,7 @@ impl Writer {
             engine.reserve(&group.written)
         });
         if committed.is_ok() {
-            committed = folder.with(|engine| self.commit(engine, &group));
+            committed = folder.with(|engine| self.commit(engine, &mut group));
             if committed.is_err() {
                 self.mend();
             }
@@ -159,21 +189,43 @@ impl Writer {
         if let Err(error) = &committed {
             tracing::error!(%error, operations = group.answers.len(), "the metadata was not written");
         }
-        for answer in group.answers {
-            answer(committed.clone());
-        }
+        group.answer(&committed, |_| true);
     }
 
-    fn commit(&mut self, engine: &dyn Engine, group: &Group) -> Result<()> {
-        let overdue = self.unsynced.is_some_and(|since| since.elapsed() >= UNSYNCED_MAX);
+    fn commit(&mut self, engine: &dyn Engine, group: &mut Group) -> Result<()> {
+        let overdue = self.unsynced.is_some_and(|since| since.elapsed() >= UNSYNCED_MAX)
+            || self.unsynced_bytes >= UNSYNCED_BYTES_MAX;
         // One that writes nothing may still tell of rows that are not synced yet.
         let durable = overdue || group.durable && (!group.written.is_empty() || self.unsynced.is_some());
-        if durable || !group.written.is_empty() {
-            self.active = true;
+        if !durable && group.written.is_empty() {
+            return Ok(());
+        }
+        if !group.seen {
             engine.commit(&group.written, durable)?;
-            self.unsynced = if durable { None } else { self.unsynced.or_else(|| Some(Instant::now())) };
+            self.committed(std::mem::take(&mut group.written), group.bytes, durable);
+            return Ok(());
+        }
+        // Those that need no sync do not wait for it.
+        engine.commit(&group.written, false)?;
+        self.committed(std::mem::take(&mut group.written), group.bytes, false);
+        group.answer(&Ok(()), |promise| promise == Promise::Seen);
+        if durable {
+            engine.commit(&Batch::new(), true)?;
+            self.committed(Batch::new(), 0, true);
         }
         Ok(())
+    }
+
+    fn committed(&mut self, written: Batch, bytes: usize, durable: bool) {
+        if durable {
+            self.unsynced = None;
+            self.unsynced_rows.clear();
+            self.unsynced_bytes = 0;
+        } else {
+            self.unsynced.get_or_insert_with(Instant::now);
+            self.unsynced_rows.extend(written);
+            self.unsynced_bytes += bytes;
+        }
     }
 
     /// Nothing is to be written: time for what must not wait for ever, or would keep others waiting.
@@ -181,19 +233,40 @@ impl Writer {
         if !std::mem::take(&mut self.active) {
             return;
         }
-        self.unsynced = None;
-        if let Err(error) = self.folder.with(|engine| engine.rest()) {
-            tracing::error!(%error, "the metadata was not synced");
-            self.mend();
+        let later = (self.later)(true);
+        let rested = self.folder.with(|engine| {
+            if !later.is_empty() {
+                engine.reserve(&later)?;
+                engine.commit(&later, false)?;
+            }
+            engine.rest()
+        });
+        match rested {
+            Ok(()) => self.committed(Batch::new(), 0, true),
+            Err(error) => {
+                tracing::error!(%error, "the metadata was not synced");
+                self.mend();
+            }
         }
     }
 
     /// After an error an engine refuses all work; opened again it may serve, for instance when there is room again.
     fn mend(&mut self) {
-        self.unsynced = None;
-        let opened = self.folder.reopen();
-        if let Err(error) = &opened {
-            tracing::error!(%error, "the metadata does not open again");
+        let rows = &self.unsynced_rows;
+        let opened = self.folder.reopen(|engine| {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            engine.reserve(rows)?;
+            engine.commit(rows, true)
+        });
+        match &opened {
+            Ok(()) => {
+                self.unsynced = None;
+                self.unsynced_rows.clear();
+                self.unsynced_bytes = 0;
+            }
+            Err(error) => tracing::error!(%error, "the metadata does not open again"),
         }
         self.broken = opened.err().map(|_| Instant::now());
     }
@@ -203,11 +276,27 @@ impl Writer {
 struct Group {
     written: Batch,
     bytes: usize,
+    // Whether any operation needs a sync, and whether any does not.
     durable: bool,
-    answers: Vec<Answer>,
+    seen: bool,
+    answers: Vec<(Promise, Answer)>,
 }
 
 impl Group {
+    fn of(written: Batch) -> Self {
+        Self { written, ..Self::default() }
+    }
+
+    /// Answers those that are to be answered now.
+    fn answer(&mut self, committed: &Result<()>, now: impl Fn(Promise) -> bool) {
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.answers).into_iter().partition(|(promise, _)| now(*promise));
+        self.answers = waiting;
+        for (_, answer) in ready {
+            answer(committed.clone());
+        }
+    }
+
     fn run(&mut self, engine: &dyn Engine, operation: Operation) {
         let mut transaction = Transaction::new(engine, &self.written);
         let (keep, answer) = (operation.run)(Ok(&mut transaction));
@@ -219,7 +308,8 @@ impl Group {
             self.written.extend(written);
         }
         self.durable |= operation.promise == Promise::Durable;
-        self.answers.push(answer);
+        self.seen |= operation.promise == Promise::Seen;
+        self.answers.push((operation.promise, answer));
     }
 
     fn is_full(&self) -> bool {
@@ -301,7 +391,7 @@ mod tests {
         });
         let folder =
             Folder::of(opener, Box::new(Scripted(Arc::clone(&script))), tempfile::tempfile().unwrap());
-        (script, Committer::start(Arc::new(folder)).unwrap())
+        (script, Committer::start(Arc::new(folder), Box::new(|_| Batch::new())).unwrap())
     }
 
     async fn put(committer: &Committer, promise: Promise, key: &str, value: &str) -> Result<()> {
@@ -414,6 +504,22 @@ mod tests {
         script.fails.store(false, SeqCst);
         put(&committer, Promise::Durable, "b", "1").await.unwrap();
         assert_eq!(script.rows.lock().unwrap().keys().collect::<Vec<_>>(), vec![b"b"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_without_a_sync_is_put_back_into_an_engine_that_lost_it() {
+        let (script, committer) = scripted();
+        put(&committer, Promise::Seen, "a", "1").await.unwrap();
+        script.rows.lock().unwrap().clear(); // as if the engine had only had it in memory
+        script.fails.store(true, SeqCst);
+        assert!(put(&committer, Promise::Durable, "b", "1").await.is_err());
+        script.fails.store(false, SeqCst);
+        let mut after = put(&committer, Promise::Durable, "c", "1").await;
+        while after.is_err() {
+            tokio::time::sleep(REOPEN_WAIT / 4).await; // it stays shut until what it lost can be put back
+            after = put(&committer, Promise::Durable, "c", "1").await;
+        }
+        assert_eq!(script.rows.lock().unwrap().keys().collect::<Vec<_>>(), vec![b"a", b"c"]);
     }
 
     #[tokio::test]

@@ -7,9 +7,11 @@
 use crate::metadata::config;
 use crate::metadata::embedded::committer::{Committer, Promise};
 use crate::metadata::embedded::folder::Folder;
-use crate::metadata::embedded::keys;
+use crate::metadata::embedded::open_uploads::OpenUploads;
 use crate::metadata::embedded::transaction::Transaction;
+use crate::metadata::embedded::{keys, rows};
 use crate::metadata::error::Result;
+use crate::metadata::uploads::Upload;
 use bytes::Bytes;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,8 @@ pub type Row = (Vec<u8>, Bytes);
 /// Open embedded metadata. When it is dropped, all that was written is durable.
 pub struct Database {
     // Above the folder: the thread ends before the engine is closed.
-    committer: Committer,
+    pub(in crate::metadata::embedded) committer: Committer,
+    pub(in crate::metadata::embedded) uploads: Arc<OpenUploads>,
     folder: Arc<Folder>,
 }
 
@@ -34,8 +37,10 @@ impl Database {
     pub fn open(engine: config::Engine, folder: &Path, unix_secs: u64) -> Result<(Self, Option<PathBuf>)> {
         let (folder, moved_aside) = Folder::open(engine, folder, unix_secs)?;
         let folder = Arc::new(folder);
-        let committer = Committer::start(Arc::clone(&folder))?;
-        Ok((Self { committer, folder }, moved_aside))
+        let uploads = Arc::new(OpenUploads::of(stored_uploads(&folder)?));
+        let later = Arc::clone(&uploads);
+        let committer = Committer::start(Arc::clone(&folder), Box::new(move |all| later.take_changes(all)))?;
+        Ok((Self { committer, uploads, folder }, moved_aside))
     }
 
     /// The value of a key.
@@ -98,11 +103,34 @@ impl Database {
         self.committer.run(Promise::Durable, bytes, operation).await
     }
 
-    /// Runs an operation that all see when this returns, and that is durable within a second.
+    /// Runs an operation that all see when this returns, and that is durable within a second, or with the next
+    /// durable one.
     pub async fn seen<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.committer.run(Promise::Seen, 0, operation).await
     }
+
+    /// The same, for one that holds that many bytes.
+    pub async fn seen_of<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        operation: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.committer.run(Promise::Seen, bytes, operation).await
+    }
+}
+
+/// The uploads that the last run left open. A row that does not read is left out: the client begins again.
+fn stored_uploads(folder: &Folder) -> Result<Vec<Upload>> {
+    let mut uploads = Vec::new();
+    let until = keys::after(keys::UPLOADS);
+    let mut take = |key: &[u8], row: &[u8]| {
+        let id = key.get(keys::UPLOADS.len()..).and_then(keys::upload_id);
+        uploads.extend(id.and_then(|id| rows::read_upload(id, row)));
+        ControlFlow::Continue(())
+    };
+    folder.with(|engine| engine.scan(keys::UPLOADS, &until, &mut take))?;
+    Ok(uploads)
 }

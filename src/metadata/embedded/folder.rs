@@ -66,11 +66,13 @@ impl Folder {
         }
     }
 
-    /// Closes the engine and opens it again: after an I/O error an engine answers nothing else.
-    pub fn reopen(&self) -> Result<()> {
+    /// Closes the engine and opens it again: after an I/O error an engine answers nothing else. Nobody reads
+    /// from it before `restore` has put back what the closed one had not made durable.
+    pub fn reopen(&self, restore: impl FnOnce(&dyn Engine) -> Result<()>) -> Result<()> {
         let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
         close(&mut engine);
-        *engine = (self.opener)().map_err(|error| told(error, Path::new("its folder")));
+        let opened = (self.opener)().map_err(|error| told(error, Path::new("its folder")));
+        *engine = opened.and_then(|opened| restore(opened.as_ref()).map(|()| opened));
         engine.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }

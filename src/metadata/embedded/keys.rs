@@ -15,8 +15,6 @@ use uuid::Uuid;
 pub const FORMAT: &[u8] = b"v";
 /// The mark that the metadata tells all that storage holds.
 pub const COMPLETE: &[u8] = b"k";
-/// How many uploads are open.
-pub const UPLOAD_COUNT: &[u8] = b"n";
 /// Open uploads: the prefix of `upload`.
 pub const UPLOADS: &[u8] = b"u";
 /// Intents: the prefix of `intent`.

@@ -54,7 +54,7 @@ impl Manifests for Database {
     ) -> Result<Put> {
         let repository = repository.clone();
         let bytes = manifest.body.as_ref().map_or(0, Bytes::len);
-        self.durable_of(bytes, move |transaction| {
+        self.seen_of(bytes, move |transaction| {
             if demand {
                 let absent = absent(transaction, &repository, &manifest)?;
                 if !absent.is_empty() {
@@ -72,7 +72,7 @@ impl Manifests for Database {
 
     async fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool> {
         let (repository, tag) = (repository.clone(), tag.clone());
-        self.durable(move |transaction| {
+        self.seen(move |transaction| {
             let Some(tagged) = tagged(transaction, &repository, &tag)? else { return Ok(false) };
             transaction.remove(keys::tag(&repository, &tag));
             transaction.remove(keys::tag_of(&repository, &tagged.resolved.digest, &tag));
@@ -83,7 +83,7 @@ impl Manifests for Database {
 
     async fn forget(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<Tag>>> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.durable(move |transaction| forget(transaction, &repository, &digest)).await
+        self.seen(move |transaction| forget(transaction, &repository, &digest)).await
     }
 
     async fn tags(&self, repository: &Repository, page: &Page) -> Result<Option<Listed<Tag>>> {

@@ -15,6 +15,7 @@ pub mod intents;
 pub mod keys;
 pub mod long;
 pub mod manifests;
+pub mod open_uploads;
 pub mod redb;
 pub mod rows;
 pub mod sled;

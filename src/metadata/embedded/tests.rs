@@ -8,10 +8,9 @@ use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::keys;
 use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::error::Error;
-use crate::metadata::intents::{IntentId, Intents};
+use crate::metadata::intents::{Intent, IntentId, Intents};
 use crate::metadata::manifests::Manifests;
 use crate::metadata::open::{self, Metadata};
-use crate::metadata::uploads::Uploads;
 use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use std::path::{Path, PathBuf};
@@ -91,6 +90,10 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+fn intent(repository: &str) -> Intent {
+    Intent { repository: repo(repository), blobs: vec![digest_of("m")], manifests: vec![], tags: vec![] }
+}
+
 /// What the kernel has of the files while the database is open is what a kill leaves.
 async fn what_was_answered_survives_a_kill(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
@@ -98,12 +101,16 @@ async fn what_was_answered_survives_a_kill(engine: Engine) {
     let large = bytes::Bytes::from(vec![7; 50 << 10]);
     for round in 0..20 {
         let name = round.to_string();
-        let upload = upload("app", 1);
-        metadata.uploads.open(&upload, 100).await.unwrap();
         let mut new = manifest(&name, &[&name, "latest"]);
         new.body = Some(large.clone());
         put(&metadata, "app", [new]).await;
         metadata.blobs.link(&repo("app"), &digest_of(&name), 9, None).await.unwrap();
+        // What was written before something durable is durable with it.
+        let (standing, fulfilled) = (IntentId::random(), IntentId::random());
+        metadata.intents.begin(standing, &intent("app")).await.unwrap();
+        metadata.intents.begin(fulfilled, &intent("app")).await.unwrap();
+        let blob = digest_of(&format!("blob {round}"));
+        metadata.blobs.link(&repo("app"), &blob, 5, Some(fulfilled)).await.unwrap();
         let killed = folder.path().join(format!("killed-{round}"));
         copy(&folder.path().join("live"), &killed);
         let (left, moved_aside) = opened(engine, &killed).unwrap();
@@ -115,8 +122,16 @@ async fn what_was_answered_survives_a_kill(engine: Engine) {
             assert!(body == Some(Some(large.clone())));
             assert_eq!(left.blobs.size(&repo("app"), &digest_of(&earlier)).await.unwrap(), Some(9));
         }
-        // What was written before something durable is durable with it.
-        assert_eq!(left.uploads.find(&repo("app"), upload.id).await.unwrap(), Some(upload));
+        // Either the facts are there, or the intent that tells of them.
+        let pending: Vec<_> =
+            left.intents.pending(100).await.unwrap().into_iter().map(|(id, _)| id).collect();
+        assert!(pending.contains(&standing));
+        let known = left.blobs.size(&repo("app"), &blob).await.unwrap() == Some(5);
+        assert_ne!(
+            known,
+            pending.contains(&fulfilled),
+            "facts and the end of their intent are one transaction"
+        );
         assert_eq!(meant(&left, "app", "latest").await, Some(digest_of(&name)));
     }
     let blobs = std::fs::read_dir(folder.path().join("live/blobs"));
@@ -218,7 +233,7 @@ async fn damaged_rows_are_told(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
     let (app, digest, one) = (repo("app"), digest_of("m"), tag("1"));
-    let (upload, intent) = (upload("app", 1), IntentId::random());
+    let intent = IntentId::random();
     let damaged = [
         keys::manifest(&app, &digest),
         keys::body(&app, &digest),
@@ -226,12 +241,10 @@ async fn damaged_rows_are_told(engine: Engine) {
         keys::counts(&app),
         keys::link(&app, &digest),
         keys::holder(&digest, &app),
-        keys::upload(upload.id),
         keys::intent(intent),
         keys::referrer(&app, &digest, &digest),
         [keys::tags(&app), b"no tag".to_vec()].concat(),
         [keys::CATALOG.to_vec(), b"NO NAME".to_vec()].concat(),
-        keys::UPLOAD_COUNT.to_vec(),
     ];
     let write = move |transaction: &mut Transaction<'_>| {
         for key in damaged {
@@ -257,10 +270,6 @@ async fn damaged_rows_are_told(engine: Engine) {
         database.size(&app, &digest).await.err(),
         database.holder(&digest).await.err(),
         database.unlink(&app, &digest).await.err(),
-        database.find(&app, upload.id).await.err(),
-        database.extend(&upload, 1, 1).await.err(),
-        Uploads::open(&database, &upload, 9).await.err(),
-        database.stale(9, 9).await.err(),
         database.pending(9).await.err(),
     ];
     for (number, answer) in answers.iter().enumerate() {
