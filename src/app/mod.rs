@@ -6,6 +6,7 @@ pub mod build;
 pub mod config;
 pub mod connection;
 pub mod lock;
+pub mod memory;
 pub mod server;
 pub mod start;
 pub mod telemetry;

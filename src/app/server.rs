@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 /// Connections that wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
 /// Largest head of an HTTP/1 request, and the piece in which bodies are read from the socket.
-const READ_BUFFER_BYTES: usize = 256 << 10;
+const READ_BUFFER_BYTES: usize = 128 << 10;
 /// Largest head of an HTTP/2 request.
 const HEADER_LIST_BYTES: u32 = 64 << 10;
 /// Bytes that an HTTP/2 client may send ahead, for one stream and for all of a connection.

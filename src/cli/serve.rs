@@ -2,7 +2,7 @@
 
 use crate::app::config::load::Flags;
 use crate::app::config::settings::Settings;
-use crate::app::{build, server, start, telemetry};
+use crate::app::{self, build, server, start, telemetry};
 use crate::cli::args::Serve;
 use crate::cli::prepare::{runtime, settings};
 use crate::cli::terminal::{Complaint, say};
@@ -21,6 +21,7 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     if !args.open {
         return Err(NOT_OPEN.into());
     }
+    app::memory::keep_buffers();
     let settings = settings(&Flags { listen: args.listen.clone(), ..args.common.flags() })?;
     telemetry::start(&settings.log);
     let built = build::build(&settings, None).map_err(|e| e.to_string())?;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Bodies of up to so many bytes are gathered in memory and written in one go.
 const SMALL: usize = 256 << 10;
 /// Larger ones are written in batches of about so many bytes.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 512 << 10;
 
 /// Takes bytes of an upload.
 pub async fn stage(filesystem: &Filesystem, staging: Staging, mut body: ByteStream) -> Result<Staged> {
