@@ -1,5 +1,5 @@
 //! Durable: many rounds of pushes and deletes by several clients against one server that is killed with SIGKILL
-//! at a random moment. Afterwards everything acknowledged is there, nothing unacknowledged is half there, and
+//! at a random moment, or loses its power. Afterwards everything acknowledged is there, nothing unacknowledged is half there, and
 //! `holdfast rebuild` from storage alone gives the same answers as the metadata that survived.
 //! Nothing here may use the project's own code. `HOLDFAST_KILL_ROUNDS` sets the rounds, `HOLDFAST_KILL_SEED` plays
 //! a run again (the moment of the kill still depends on the machine).
@@ -18,6 +18,7 @@
 mod testkit;
 
 mod book;
+mod power;
 mod rounds;
 mod shared_tag;
 mod snapshot;
@@ -26,10 +27,20 @@ mod worker;
 
 #[test]
 fn sled_loses_nothing_when_killed() {
-    rounds::play("sled");
+    rounds::play("sled", rounds::Death::Kill);
 }
 
 #[test]
 fn redb_loses_nothing_when_killed() {
-    rounds::play("redb");
+    rounds::play("redb", rounds::Death::Kill);
+}
+
+#[test]
+fn sled_loses_nothing_in_a_power_cut() {
+    rounds::play("sled", rounds::Death::PowerCut);
+}
+
+#[test]
+fn redb_loses_nothing_in_a_power_cut() {
+    rounds::play("redb", rounds::Death::PowerCut);
 }

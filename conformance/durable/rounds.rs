@@ -2,6 +2,7 @@
 //! both young and grown ones are killed. It must not know single requests.
 
 use crate::book::Book;
+use crate::power::Disk;
 use crate::shared_tag::SharedTags;
 use crate::snapshot::{Names, take};
 use crate::testkit::chance::Chance;
@@ -22,22 +23,55 @@ fn from_env<T: std::str::FromStr>(name: &str) -> Option<T> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// A store and what the clients know of it.
+/// How a round ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// The process is killed; what it wrote stays in the system's memory.
+    Kill,
+    /// That is gone too.
+    PowerCut,
+}
+
+/// A store and what the clients know of it. Fields drop in their order: the home before the disk below it.
 struct Store {
     home: Home,
+    disk: Option<Disk>,
     books: Vec<Book>,
     shared: SharedTags,
     names: Names,
 }
 
 impl Store {
-    fn new(engine: &str) -> Self {
+    /// `None`: there can be no disk here whose power could be cut.
+    fn new(engine: &str, death: Death) -> Option<Self> {
         let home = Home::new().env("HOLDFAST_METADATA_ENGINE", engine);
-        Self {
+        let disk = match death {
+            Death::Kill => None,
+            Death::PowerCut => match Disk::mounted() {
+                Ok(disk) => Some(disk),
+                Err(why) => {
+                    assert!(from_env::<bool>("CI") != Some(true), "a disk must be mountable in CI: {why}");
+                    println!("skipped: {engine} in a power cut: {why}");
+                    return None;
+                }
+            },
+        };
+        let home = match &disk {
+            Some(disk) => home.data_at(&disk.folder().join("data")),
+            None => home,
+        };
+        Some(Self {
             home,
+            disk,
             books: vec![Book::default(); CLIENTS],
             shared: SharedTags::default(),
             names: Names::default(),
+        })
+    }
+
+    fn cut_power(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            disk.cut();
         }
     }
 
@@ -50,19 +84,21 @@ impl Store {
 }
 
 /// Plays all rounds over one engine.
-pub fn play(engine: &str) {
+pub fn play(engine: &str, death: Death) {
     let seed = from_env("HOLDFAST_KILL_SEED").unwrap_or_else(Chance::fresh_seed);
     let rounds = from_env("HOLDFAST_KILL_ROUNDS").unwrap_or(ROUNDS);
     println!("{engine}: {rounds} rounds, HOLDFAST_KILL_SEED={seed}");
     let mut chance = Chance::seeded(seed);
-    let mut store = Store::new(engine);
+    let Some(mut store) = Store::new(engine, death) else { return };
     let (mut acknowledged, mut compared) = (0, 0);
     for round in 0..rounds {
         if round > 0 && round % ROUNDS_OF_A_STORE == 0 {
-            store = Store::new(engine);
+            let Some(next) = Store::new(engine, death) else { return };
+            store = next;
         }
         let before: usize = store.books.iter().map(|book| book.acknowledged).sum();
         work_until_killed(&mut store, &mut chance);
+        store.cut_power();
         store.remember_names();
         let now: usize = store.books.iter().map(|book| book.acknowledged).sum::<usize>() - before;
         acknowledged += now;
@@ -135,6 +171,7 @@ fn check(store: &mut Store, chance: &mut Chance) -> (Counts, usize) {
         server.stop();
     } else {
         server.kill();
+        store.cut_power();
     }
 
     let copy = store.home.copy();
