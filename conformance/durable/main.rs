@@ -41,6 +41,16 @@ fn sled_loses_nothing_in_a_power_cut() {
 }
 
 #[test]
+fn sled_loses_no_metadata_in_a_power_cut() {
+    rounds::play("sled", rounds::Death::PowerCutOfMetadata);
+}
+
+#[test]
+fn redb_loses_no_metadata_in_a_power_cut() {
+    rounds::play("redb", rounds::Death::PowerCutOfMetadata);
+}
+
+#[test]
 fn redb_loses_nothing_in_a_power_cut() {
     rounds::play("redb", rounds::Death::PowerCut);
 }

@@ -30,6 +30,8 @@ pub enum Death {
     Kill,
     /// That is gone too.
     PowerCut,
+    /// That is gone from the disk of the metadata alone: the syncs of the storage do not help it.
+    PowerCutOfMetadata,
 }
 
 /// A store and what the clients know of it. Fields drop in their order: the home before the disk below it.
@@ -47,7 +49,7 @@ impl Store {
         let home = Home::new().env("HOLDFAST_METADATA_ENGINE", engine);
         let disk = match death {
             Death::Kill => None,
-            Death::PowerCut => match Disk::mounted() {
+            Death::PowerCut | Death::PowerCutOfMetadata => match Disk::mounted() {
                 Ok(disk) => Some(disk),
                 Err(why) => {
                     assert!(from_env::<bool>("CI") != Some(true), "a disk must be mountable in CI: {why}");
@@ -56,10 +58,14 @@ impl Store {
                 }
             },
         };
-        let home = match &disk {
+        let mut home = match &disk {
             Some(disk) => home.data_at(&disk.folder().join("data")),
             None => home,
         };
+        if death == Death::PowerCutOfMetadata {
+            let images = home.folder().join("images").display().to_string();
+            home = home.env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", images);
+        }
         Some(Self {
             home,
             disk,
