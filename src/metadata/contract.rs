@@ -186,8 +186,13 @@ pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
     metadata.blobs.link(&repository, &digest_of("held"), 1, None).await.unwrap();
     metadata.blobs.link(&repo("other"), &digest_of("elsewhere"), 1, None).await.unwrap();
     put(metadata, "app", [manifest("child", &[])]).await;
-    let names =
-        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag("1")] };
+    let names = Intent {
+        repository: repository.clone(),
+        blobs: vec![],
+        manifests: vec![],
+        tags: vec![tag("1")],
+        removing: false,
+    };
     metadata.intents.begin(id, &names).await.unwrap();
     let index = || NewManifest {
         blobs: ["held", "elsewhere", "gone", "gone"].map(digest_of).to_vec(),
@@ -423,6 +428,7 @@ pub async fn intents_stand_until_they_end(metadata: &Metadata) {
         blobs: many,
         manifests: vec![digest_512("m")],
         tags: vec![tag("1")],
+        removing: false,
     };
     for &id in &ids {
         metadata.intents.begin(id, &intent).await.unwrap();

@@ -37,6 +37,9 @@ pub struct Intent {
     /// Tags that may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
+    /// The manifests are being removed, and whatever tags mean them.
+    #[serde(default)]
+    pub removing: bool,
 }
 
 /// The facts about what is under way.

@@ -60,6 +60,13 @@ impl Manifest {
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|e| Invalid::Manifest(format!("it is not a manifest in JSON: {e}")))?;
         let kind = document.kind(content_type.map(essence))?;
+        if content_type.is_some() && document.kind(None)? != kind {
+            // Nothing but the bytes is stored, so they must tell it alone.
+            let media_type = kind.media_type();
+            return Err(Invalid::Manifest(format!(
+                "without `mediaType` nobody can tell that it is {media_type}"
+            )));
+        }
         let index = kind.is_index();
         let mut blobs = Vec::new();
         if let (false, Some(config)) = (index, &document.config) {
@@ -176,7 +183,9 @@ mod tests {
         assert!(Manifest::parse(says_oci.as_bytes(), Some(oci)).is_ok());
         assert!(Manifest::parse(says_oci.as_bytes(), Some(&format!("{oci}; charset=utf-8"))).is_ok());
         assert!(Manifest::parse(says_oci.as_bytes(), Some(docker)).is_err());
-        assert_eq!(Manifest::parse(image("").as_bytes(), Some(docker)).unwrap().kind, Kind::DockerImage);
+        assert!(Manifest::parse(image("").as_bytes(), Some(docker)).is_err(), "the bytes do not tell it");
+        let says_docker = image(&format!(r#","mediaType":"{docker}""#));
+        assert_eq!(Manifest::parse(says_docker.as_bytes(), Some(docker)).unwrap().kind, Kind::DockerImage);
     }
 
     #[test]

@@ -15,10 +15,14 @@ use crate::storage::links::Name;
 pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Tag(tag.clone())).await?;
-    let intent =
-        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![], tags: vec![tag.clone()] };
-    let id = IntentId::random();
-    registry.metadata.intents.begin(id, &intent).await?;
+    let intent = Intent {
+        repository: repository.clone(),
+        blobs: vec![],
+        manifests: vec![],
+        tags: vec![tag.clone()],
+        removing: false,
+    };
+    let id = recover::begin(registry, &intent).await?;
     let removed = async {
         registry.metadata.manifests.untag(repository, tag).await?;
         forget(registry, repository, &[Name::Tag(tag.clone())], id).await
@@ -32,11 +36,14 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
 pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Digest(*digest)).await?;
-    // The tags are not named here: making a manifest agree again looks at all tags of its repository.
-    let intent =
-        Intent { repository: repository.clone(), blobs: vec![], manifests: vec![*digest], tags: vec![] };
-    let id = IntentId::random();
-    registry.metadata.intents.begin(id, &intent).await?;
+    let intent = Intent {
+        repository: repository.clone(),
+        blobs: vec![],
+        manifests: vec![*digest],
+        tags: vec![],
+        removing: true,
+    };
+    let id = recover::begin(registry, &intent).await?;
     let removed = async {
         let tags = registry.metadata.manifests.forget(repository, digest).await?.unwrap_or_default();
         let mut names: Vec<Name> = tags.into_iter().map(Name::Tag).collect();
@@ -55,8 +62,7 @@ pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest)
         return Err(Error::BlobUnknown(repository.clone(), *digest));
     }
     let intent = mount::intent(repository, digest);
-    let id = IntentId::random();
-    registry.metadata.intents.begin(id, &intent).await?;
+    let id = recover::begin(registry, &intent).await?;
     let removed = async {
         registry.metadata.blobs.unlink(repository, digest).await?;
         forget(registry, repository, &[Name::Layer(*digest)], id).await

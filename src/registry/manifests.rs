@@ -53,18 +53,16 @@ pub async fn put(
     if demand {
         held(registry, repository, &manifest).await?; // before a byte is written
     }
-    let id = IntentId::random();
     let intent = Intent {
         repository: repository.clone(),
         blobs: vec![],
         manifests: vec![digest],
         tags: facts.tags.clone(),
+        removing: false,
     };
-    let (begun, stored) = tokio::join!(
-        registry.metadata.intents.begin(id, &intent),
-        registry.storage.blobs.put(&digest, bytes)
-    );
-    begun?;
+    let (id, stored) =
+        tokio::join!(recover::begin(registry, &intent), registry.storage.blobs.put(&digest, bytes));
+    let id = id?;
     let recorded = match stored {
         Ok(()) => record(registry, repository, facts, demand, id).await,
         Err(error) => Err(error.into()),

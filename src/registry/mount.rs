@@ -21,15 +21,20 @@ pub async fn mount(
         None => registry.metadata.blobs.holder(digest).await?.map(|(_, size)| size),
     };
     let Some(size) = size else { return Ok(false) };
-    let id = IntentId::random();
-    registry.metadata.intents.begin(id, &intent(repository, digest)).await?;
+    let id = recover::begin(registry, &intent(repository, digest)).await?;
     hold(registry, repository, digest, size, id).await?;
     Ok(true)
 }
 
 /// The intent to hold one blob.
 pub fn intent(repository: &Repository, digest: &Digest) -> Intent {
-    Intent { repository: repository.clone(), blobs: vec![*digest], manifests: vec![], tags: vec![] }
+    Intent {
+        repository: repository.clone(),
+        blobs: vec![*digest],
+        manifests: vec![],
+        tags: vec![],
+        removing: false,
+    }
 }
 
 /// Names, then facts, of a blob whose bytes are in storage and whose intent stands.

@@ -65,6 +65,8 @@ struct Names {
 /// Records all of storage in metadata that is empty, or that was begun before, and marks it complete.
 /// `progress` is told how many repositories are done, of how many.
 pub async fn rebuild(registry: &Registry, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Report> {
+    // What is recorded must not be of names that are still on their way to the disk.
+    registry.storage.links.sync().await?;
     let found = registry.storage.links.repositories().await?;
     let total = found.len() as u64;
     registry.readiness.found(total);
@@ -177,7 +179,7 @@ async fn revision(
                 r.tags += tagged;
             });
         }
-        Err(why) => with(report, |r| r.tell(format!("{repository}@{digest}"), why)),
+        Err(why) => with(report, |r| r.tell(format!("{repository}@{digest}"), why.to_string())),
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
 use crate::registry::error::{Error, Result};
-use crate::registry::mount;
 use crate::registry::parts::Registry;
 use crate::registry::sessions::Held;
+use crate::registry::{mount, recover};
 use crate::storage::blobs::{Sealed, Staging};
 use crate::storage::error::Error as StorageError;
 use crate::stream::ByteStream;
@@ -119,7 +119,13 @@ pub async fn whole(
             None => Ok(staging),
         }
     });
-    let intent = intent?;
+    let intent = match intent {
+        Ok(intent) => intent,
+        Err(error) => {
+            registry.storage.blobs.discard(id).await?;
+            return Err(error);
+        }
+    };
     let sealed = match staged {
         Ok(staging) => seal_staging(registry, staging, digest).await,
         Err(error) => Err(error),
@@ -148,13 +154,17 @@ pub async fn purge(registry: &Registry) -> Result<usize> {
     let mut dropped = 0;
     loop {
         let stale = registry.metadata.uploads.stale(before, AT_ONCE).await?;
-        let round = stale.len();
+        let mut round = 0;
         for upload in stale {
-            if let Some(_held) = registry.sessions.hold(upload.id) {
+            let Some(_held) = registry.sessions.hold(upload.id) else { continue };
+            // Somebody may have gone on with it since it was listed.
+            if registry.metadata.uploads.find(&upload.repository, upload.id).await?.as_ref() == Some(&upload)
+            {
                 drop_session(registry, upload.id).await?;
-                dropped += 1;
+                round += 1;
             }
         }
+        dropped += round;
         if round < AT_ONCE {
             break;
         }
@@ -173,9 +183,7 @@ fn hold(registry: &Registry, id: UploadId) -> Result<Held<'_>> {
 }
 
 async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
-    let id = IntentId::random();
-    registry.metadata.intents.begin(id, &mount::intent(repository, digest)).await?;
-    Ok(id)
+    recover::begin(registry, &mount::intent(repository, digest)).await
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.

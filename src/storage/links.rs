@@ -70,6 +70,9 @@ pub trait Links: Send + Sync {
     /// Removes names, durably when it returns, tags first. One that was not there is no error.
     async fn forget(&self, repository: &Repository, names: &[Name]) -> Result<()>;
 
+    /// Makes durable whatever is seen of names and bytes now, also what an earlier process has left unsynced.
+    async fn sync(&self) -> Result<()>;
+
     /// What a name means: its digest. A link that cannot be read counts as absent.
     async fn resolve(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>>;
 

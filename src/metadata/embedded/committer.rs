@@ -130,6 +130,8 @@ struct Writer {
     active: bool,
     // When the engine last failed to open again.
     broken: Option<Instant>,
+    // Why nothing is written any more.
+    lost: Option<Error>,
 }
 
 impl Writer {
@@ -142,18 +144,23 @@ impl Writer {
             unsynced_bytes: 0,
             active: false,
             broken: None,
+            lost: None,
         }
     }
 
     fn work(mut self, operations: &mpsc::Receiver<Operation>) {
         loop {
             let wait = match self.unsynced {
+                _ if self.lost.is_some() => IDLE,
+                _ if self.broken.is_some() => REOPEN_WAIT,
                 Some(since) => UNSYNCED_MAX.saturating_sub(since.elapsed()),
                 None if self.active => UNSYNCED_MAX,
                 None => IDLE,
             };
             match operations.recv_timeout(wait) {
                 Ok(first) => self.group(first, operations),
+                Err(RecvTimeoutError::Timeout) if self.lost.is_some() => {}
+                Err(RecvTimeoutError::Timeout) if self.broken.is_some() => self.mend(),
                 Err(RecvTimeoutError::Timeout) => self.rest(),
                 Err(RecvTimeoutError::Disconnected) => return self.rest(),
             }
@@ -165,7 +172,7 @@ impl Writer {
         if self.broken.is_some_and(|since| since.elapsed() >= REOPEN_WAIT) {
             self.mend();
         }
-        if let Err(error) = self.folder.with(|_| Ok(())) {
+        if let Some(error) = self.lost.clone().or_else(|| self.folder.with(|_| Ok(())).err()) {
             let (_, answer) = (first.run)(Err(error.clone()));
             return answer(Err(error));
         }
@@ -182,8 +189,8 @@ impl Writer {
         });
         if committed.is_ok() {
             committed = folder.with(|engine| self.commit(engine, &mut group));
-            if committed.is_err() {
-                self.mend();
+            if let Err(error) = &committed {
+                self.failed(error);
             }
         }
         if let Err(error) = &committed {
@@ -235,8 +242,8 @@ impl Writer {
         }
         let later = (self.later)(true);
         let rested = self.folder.with(|engine| {
-            if !later.is_empty() {
-                engine.reserve(&later)?;
+            // Without room they are left out: they may be lost, and the engine is well.
+            if !later.is_empty() && engine.reserve(&later).is_ok() {
                 engine.commit(&later, false)?;
             }
             engine.rest()
@@ -245,9 +252,21 @@ impl Writer {
             Ok(()) => self.committed(Batch::new(), 0, true),
             Err(error) => {
                 tracing::error!(%error, "the metadata was not synced");
-                self.mend();
+                self.failed(&error);
             }
         }
+    }
+
+    /// After a full disk the engine is opened again. After anything else nobody knows what the disk holds, and
+    /// the next sync would say that all is well: nothing is written any more, and the next start makes the
+    /// metadata again from storage.
+    fn failed(&mut self, error: &Error) {
+        if matches!(error, Error::Full) {
+            return self.mend();
+        }
+        tracing::error!(%error, "the disk of the metadata failed: nothing is stored any more until a restart");
+        self.folder.suspect();
+        self.lost = Some(error.clone());
     }
 
     /// After an error an engine refuses all work; opened again it may serve, for instance when there is room again.
@@ -389,8 +408,12 @@ mod tests {
                 Ok(Box::new(Scripted(Arc::clone(&again))) as _)
             }
         });
-        let folder =
-            Folder::of(opener, Box::new(Scripted(Arc::clone(&script))), tempfile::tempfile().unwrap());
+        let folder = Folder::of(
+            &std::env::temp_dir(),
+            opener,
+            Box::new(Scripted(Arc::clone(&script))),
+            tempfile::tempfile().unwrap(),
+        );
         (script, Committer::start(Arc::new(folder), Box::new(|_| Batch::new())).unwrap())
     }
 

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// The form of all rows. To be raised with every change that an older or newer program would misread.
 const FORMAT: u64 = 1;
+/// The note that the disk has failed under the database.
+const SUSPECT: &str = "suspect";
 const LOCK: &str = "lock";
 // A server that is going down, and sled's own threads, let go of their locks a moment after the last answer.
 const LOCK_TRIES: u32 = 40;
@@ -24,6 +26,7 @@ pub type Opener = Box<dyn Fn() -> std::result::Result<Box<dyn Engine>, Unopened>
 
 /// An open database that can be opened again.
 pub struct Folder {
+    path: PathBuf,
     opener: Opener,
     // Or why it did not open again.
     engine: RwLock<Result<Box<dyn Engine>>>,
@@ -49,12 +52,21 @@ impl Folder {
             }
             Err(error) => return Err(told(error, path)),
         };
-        Ok((Self::of(opener, engine, claim), aside))
+        Ok((Self::of(path, opener, engine, claim), aside))
     }
 
     /// A folder whose engine is open; `claim` is held as long as it.
-    pub fn of(opener: Opener, engine: Box<dyn Engine>, claim: File) -> Self {
-        Self { opener, engine: RwLock::new(Ok(engine)), _claim: claim }
+    pub fn of(path: &Path, opener: Opener, engine: Box<dyn Engine>, claim: File) -> Self {
+        Self { path: path.to_owned(), opener, engine: RwLock::new(Ok(engine)), _claim: claim }
+    }
+
+    /// Notes that the disk has failed under the database, so that it is not opened again. On that disk the note
+    /// may fail too; then the database is no worse than without.
+    pub fn suspect(&self) {
+        let noted = File::create(self.path.join(SUSPECT)).and_then(|note| note.sync_all());
+        if let Err(error) = noted.map_err(|error| fault(&error)).and_then(|()| sync_folder(&self.path)) {
+            tracing::error!(%error, "that the metadata is suspect could not be noted");
+        }
     }
 
     /// Does something with the engine.
@@ -116,6 +128,9 @@ fn checked(kind: config::Engine, path: &Path) -> std::result::Result<Box<dyn Eng
         config::Engine::Sled => (sled::FILE, redb::FILE),
         config::Engine::Redb => (redb::FILE, sled::FILE),
     };
+    if path.join(SUSPECT).exists() {
+        return Err(Unopened::Broken("the disk failed while it was written".into()));
+    }
     if path.join(other).exists() {
         // What it tells would be stale as soon as this engine is written to, and nothing would show that later.
         return Err(Unopened::Broken("it was made by another engine".into()));

@@ -284,10 +284,14 @@ fn forget(
     digest: &Digest,
 ) -> Result<Option<Vec<Tag>>> {
     let Some(manifest) = held(transaction, repository, digest)? else { return Ok(None) };
-    let tags = tags_of(transaction, repository, digest)?;
-    for tag in &tags {
-        transaction.remove(keys::tag(repository, tag));
-        transaction.remove(keys::tag_of(repository, digest, tag));
+    let mut tags = Vec::new();
+    for tag in tags_of(transaction, repository, digest)? {
+        transaction.remove(keys::tag_of(repository, digest, &tag));
+        // The rows by digest are an index, and the tag is the fact: only if it means this manifest it goes away.
+        if tagged(transaction, repository, &tag)?.is_some_and(|tagged| tagged.resolved.digest == *digest) {
+            transaction.remove(keys::tag(repository, &tag));
+            tags.push(tag);
+        }
     }
     if let Some(subject) = &manifest.subject {
         long::remove(transaction, keys::referrer(repository, subject, digest))?;

@@ -91,7 +91,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn intent(repository: &str) -> Intent {
-    Intent { repository: repo(repository), blobs: vec![digest_of("m")], manifests: vec![], tags: vec![] }
+    Intent {
+        repository: repo(repository),
+        blobs: vec![digest_of("m")],
+        manifests: vec![],
+        tags: vec![],
+        removing: false,
+    }
 }
 
 /// What the kernel has of the files while the database is open is what a kill leaves.

@@ -27,6 +27,10 @@ impl Links for Filesystem {
         self.publisher.publish(record::forget(repository, names)).await
     }
 
+    async fn sync(&self) -> Result<()> {
+        self.publisher.publish(record::sync()).await
+    }
+
     async fn resolve(&self, repository: &Repository, name: &Name) -> Result<Option<Digest>> {
         let (root, path) = (Arc::clone(&self.root), layout::name_file(repository, name));
         let text = aside(move || match files::read_small(root.folder(), &path) {

@@ -6,15 +6,15 @@ use crate::storage::filesystem::files;
 use crate::storage::filesystem::publisher::{Bench, Job, Step};
 use crate::storage::layout;
 use crate::storage::links::{Link, Name};
-use rustix::fs::{AtFlags, OFlags};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::io;
 
 /// A job that writes links.
 ///
 /// A new link file is written in place: a power cut may leave it torn, but then nobody was told of it, and it
-/// counts as absent. A tag's file that means something already is replaced by a rename, after its new bytes,
-/// and the links of the manifest that it will mean, are durable.
+/// counts as absent. One that is there already is replaced by a rename, after its new bytes, and the links of
+/// the manifest that a tag will mean, are durable: what somebody was told of is never torn.
 pub fn record(repository: &Repository, links: &[Link]) -> Job {
     let mut files: Vec<(String, String)> = Vec::new();
     let mut currents: Vec<(String, String)> = Vec::new();
@@ -32,10 +32,7 @@ pub fn record(repository: &Repository, links: &[Link]) -> Job {
     Box::new(move |bench| {
         if !begun {
             begun = true;
-            for (path, text) in &files {
-                write(bench, path, text).map_err(|e| Error::at(path, e))?;
-            }
-            for (path, text) in &currents {
+            for (path, text) in files.iter().chain(&currents) {
                 let aside = replace(bench, path, text).map_err(|e| Error::at(path, e))?;
                 renames.extend(aside.map(|aside| (aside, path.clone())));
             }
@@ -50,21 +47,12 @@ pub fn record(repository: &Repository, links: &[Link]) -> Job {
     })
 }
 
-/// Writes a link file in place, unless it says the same already.
+/// Writes a new link file.
 fn write(bench: &mut Bench, path: &str, text: &str) -> io::Result<()> {
     let root = bench.root.folder();
     let folder = path.strip_suffix("/link").unwrap_or(path);
     files::create_folders(root, folder, &mut bench.touched)?;
-    let file = match files::create(root, path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            if says(bench, path, text)? {
-                return Ok(());
-            }
-            files::open(root, path, OFlags::WRONLY | OFlags::TRUNC)?
-        }
-        Err(e) => return Err(e),
-    };
+    let file = files::create(root, path)?;
     files::write_all_at(&file, text.as_bytes(), 0)?;
     bench.touched.entry(path);
     bench.touched.file(file);
@@ -76,7 +64,7 @@ fn says(bench: &Bench, path: &str, text: &str) -> io::Result<bool> {
     Ok(!bench.doubtful && files::read_small(bench.root.folder(), path)?.0 == text.as_bytes())
 }
 
-/// Writes a tag's file in place if it is new, else beside: the name of that file, to be renamed when durable.
+/// Writes a link file in place if it is new, else beside: the name of that file, to be renamed when durable.
 fn replace(bench: &mut Bench, path: &str, text: &str) -> io::Result<Option<String>> {
     let root = bench.root.folder();
     match says(bench, path, text) {
@@ -137,6 +125,22 @@ fn remove(bench: &mut Bench, file: &str) -> io::Result<()> {
 /// Whether nothing stands at a path: not there, or below what is no folder.
 fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A job that makes durable whatever is seen of the storage now.
+pub fn sync() -> Job {
+    let mut begun = false;
+    Box::new(move |bench| {
+        if begun {
+            return Ok(Step::Done);
+        }
+        begun = true;
+        if bench.touched.wanted {
+            // What an earlier process has touched is not known one by one.
+            rustix::fs::syncfs(bench.root.folder()).map_err(|e| Error::at("the storage", e.into()))?;
+        }
+        Ok(Step::Sync)
+    })
 }
 
 #[cfg(test)]

@@ -44,8 +44,10 @@ impl Way {
                 for file in touched.files.drain(..) {
                     rustix::fs::fdatasync(file)?;
                 }
-                while let Some(folder) = touched.folders.pop_last() {
-                    files::sync_folder(root, &folder)?;
+                // Forgotten only once it is durable: another job may count on it.
+                while let Some(folder) = touched.folders.last() {
+                    files::sync_folder(root, folder)?;
+                    touched.folders.pop_last();
                 }
                 Ok(())
             }
