@@ -33,7 +33,7 @@ impl Stage {
         let built = build(&settings, None).expect("a registry");
         built.registry.readiness.set_ready();
         std::mem::forget(built.lock);
-        let door = Door { registry: built.registry, stall: Duration::from_secs(60) };
+        let door = Door::new(built.registry, Duration::from_secs(60));
         Self { runtime: Runtime::new().expect("threads"), door, _folder: folder }
     }
 

@@ -24,6 +24,7 @@ mod concurrency;
 mod delete;
 mod disk_full;
 mod listing;
+mod log_lost;
 mod manifests;
 mod pull;
 mod push;

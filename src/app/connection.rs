@@ -16,8 +16,9 @@ use tokio::time::{Instant, Sleep};
 
 /// Enough to tell HTTP/1 from HTTP/2.
 const PREFACE_BYTES: usize = 24;
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: usize = 16 << 20;
+/// How long the next bytes may take while we drain, and how long we drain at most.
+const LINGER_STALL: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(30);
 
 /// A TCP stream that must keep moving.
 pub struct Connection {
@@ -123,14 +124,8 @@ impl Drop for Connection {
         let Some(mut stream) = self.stream.take().filter(|_| !self.ended) else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(tokio::time::timeout(LINGER, async move {
-            let mut scrap = vec![0; 16 << 10];
-            let mut left = LINGER_BYTES_MAX;
-            while let Ok(count @ 1..) = stream.read(&mut scrap).await {
-                left = left.saturating_sub(count);
-                if left == 0 {
-                    break;
-                }
-            }
+            let mut scrap = vec![0; 64 << 10];
+            while let Ok(Ok(1..)) = tokio::time::timeout(LINGER_STALL, stream.read(&mut scrap)).await {}
         }));
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod connection;
 pub mod lock;
 pub mod memory;
+pub mod open_files;
 pub mod server;
 pub mod start;
 pub mod telemetry;

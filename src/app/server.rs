@@ -2,6 +2,7 @@
 //! transfers finish.
 
 use crate::app::connection::Connection;
+use crate::app::open_files;
 use crate::http::body::incoming;
 use crate::http::router;
 use crate::http::state::Door;
@@ -78,7 +79,7 @@ pub async fn bind(config: &Config) -> io::Result<TcpListener> {
 pub async fn serve(config: &Config, listener: TcpListener, door: Door, stop: impl Future<Output = ()>) {
     let door = Arc::new(door);
     let builder = Arc::new(builder(config));
-    let places = Arc::new(Semaphore::new(usize::try_from(config.connections_max).unwrap_or(usize::MAX >> 3)));
+    let places = Arc::new(Semaphore::new(open_files::connections(config.connections_max)));
     let running = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     let opening = Duration::from_secs(config.header_secs);
@@ -136,7 +137,8 @@ fn builder(config: &Config) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(config.header_secs))
         .max_buf_size(READ_BUFFER_BYTES)
-        .half_close(false)
+        // A client may say that it has sent all, and still wait for the answer.
+        .half_close(true)
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEADER_LIST_BYTES)

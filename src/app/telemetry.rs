@@ -32,7 +32,12 @@ impl Default for Config {
 /// Starts the log. A second call changes nothing.
 pub fn start(config: &Config) {
     let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (a full disk, a reader that has gone) must not take the registry with it: left
+    // to itself the library would print to the same place, and panic there.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let _ = match config.format {
         Format::Json => {
             log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

@@ -24,6 +24,7 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     app::memory::keep_buffers();
     let settings = settings(&Flags { listen: args.listen.clone(), ..args.common.flags() })?;
     telemetry::start(&settings.log);
+    app::open_files::raise_limit();
     let built = build::build(&settings, None).map_err(|e| e.to_string())?;
     if let Some(aside) = &built.moved_aside {
         tracing::error!(
@@ -36,7 +37,8 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     );
     let runtime = runtime()?;
     let served = runtime.block_on(serve(&settings, &built.registry));
-    // Changes that still run may end; then the last holder of the metadata writes it out and closes it.
+    // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
+    // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
     runtime.shutdown_timeout(Duration::from_secs(5));
     served
 }
@@ -55,8 +57,7 @@ async fn serve(settings: &Settings, registry: &Arc<Registry>) -> Result<(), Comp
     }
     spawn(purge::run(Arc::clone(registry)));
     say(&format!("listening on http://{address}"));
-    let door =
-        Door { registry: Arc::clone(registry), stall: Duration::from_secs(settings.server.stall_secs) };
+    let door = Door::new(Arc::clone(registry), Duration::from_secs(settings.server.stall_secs));
     server::serve(&settings.server, listener, door, stop).await;
     Ok(())
 }

@@ -1,16 +1,17 @@
-//! The person at the terminal: what is said to them, and where.
+//! The person at the terminal: what is said to them, and where. A terminal that has gone away is no reason to
+//! fall over.
+
+use std::io::Write;
 
 /// A sentence for the person at the terminal.
 pub type Complaint = String;
 
 /// Says something to the person at the terminal.
-#[allow(clippy::print_stderr)]
 pub fn complain(text: &str) {
-    eprintln!("holdfast: {text}");
+    let _ = writeln!(std::io::stderr(), "holdfast: {text}");
 }
 
 /// Prints a command's answer.
-#[allow(clippy::print_stdout)]
 pub fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -11,3 +11,4 @@ pub mod ops;
 pub mod router;
 pub mod state;
 pub mod v2;
+pub mod watch;

@@ -3,6 +3,7 @@
 use crate::registry::parts::Registry;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The parts that the door opens on.
 #[derive(Clone)]
@@ -11,4 +12,32 @@ pub struct Door {
     pub registry: Arc<Registry>,
     /// A body that brings nothing for so long is cut off.
     pub stall: Duration,
+    /// Memory for manifests on their way in.
+    pub manifest_room: Arc<ManifestRoom>,
+}
+
+impl Door {
+    /// A door on these rules.
+    pub fn new(registry: Arc<Registry>, stall: Duration) -> Self {
+        Self { registry, stall, manifest_room: Arc::new(ManifestRoom::default()) }
+    }
+}
+
+/// A bound on the memory of all manifests that are being received at once.
+pub struct ManifestRoom(Semaphore);
+
+impl Default for ManifestRoom {
+    fn default() -> Self {
+        Self(Semaphore::new(MANIFEST_ROOM_KIB as usize))
+    }
+}
+
+const MANIFEST_ROOM_KIB: u32 = 64 << 10;
+
+impl ManifestRoom {
+    /// Waits until there is room for so many bytes. `None` only when the house is being taken down.
+    pub async fn acquire(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(MANIFEST_ROOM_KIB);
+        self.0.acquire_many(kib).await.ok()
+    }
 }

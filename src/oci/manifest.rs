@@ -3,6 +3,7 @@
 
 use crate::oci::digest::Digest;
 use crate::oci::error::Invalid;
+use crate::oci::json;
 use crate::oci::media_type::{Kind, essence, is_non_distributable};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,6 +11,19 @@ use std::collections::BTreeMap;
 
 /// Most descriptors that one manifest may hold; each costs a look-up when it is pushed.
 pub const DESCRIPTORS_MAX: usize = 10_000;
+
+/// The fields that decide what a manifest is and names.
+const FIELDS: [&str; 9] = [
+    "schemaVersion",
+    "mediaType",
+    "config",
+    "layers",
+    "manifests",
+    "fsLayers",
+    "subject",
+    "artifactType",
+    "annotations",
+];
 
 /// What a registry needs to know of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +70,8 @@ impl Manifest {
     /// Reads a manifest. `content_type` is what the client said it is, if it said anything; a body that says
     /// otherwise, or that could be read as two kinds, is refused (GHSA-qq97-vm5h-rrhg).
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, Invalid> {
-        // serde_json refuses nesting deeper than 128 and repeated fields.
+        json::check(bytes, &FIELDS).map_err(|why| Invalid::Manifest(why.into()))?;
+        // serde_json refuses repeated fields.
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|e| Invalid::Manifest(format!("it is not a manifest in JSON: {e}")))?;
         let kind = document.kind(content_type.map(essence))?;

@@ -6,6 +6,7 @@
 pub mod digest;
 pub mod error;
 pub mod hasher;
+pub mod json;
 pub mod manifest;
 pub mod media_type;
 pub mod page;

@@ -201,7 +201,7 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk) -> Result<Uplo
         staged => staged?,
     };
     if let (Some((_, last)), None) = (chunk.range, &staged.cut)
-        && staged.size != last + 1
+        && last.checked_add(1) != Some(staged.size)
     {
         // A body without a length that is not as long as its range: not one byte of it counts.
         return Err(Error::OutOfOrder { offset: upload.offset });

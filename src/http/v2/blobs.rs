@@ -4,6 +4,7 @@ use crate::http::body::Outgoing;
 use crate::http::headers::{CONTENT_DIGEST, Wanted, entity_tag, is_known, value, wanted};
 use crate::http::state::Door;
 use crate::http::v2::answer::{Answer, empty, to_the_end};
+use crate::http::watch::watched;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::registry::{delete, pull};
@@ -11,10 +12,13 @@ use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
 };
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 /// Keeps a browser from guessing that a layer is a page.
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+
+/// Over HTTP/2 a chunk of 256 KiB is taken piece by piece unseen, so a slow client gets several stalls for it.
+const STALLS_A_CHUNK: u32 = 5;
 
 /// HEAD and GET.
 pub async fn get(door: &Door, request: &Parts, repository: Repository, digest: Digest) -> Answer {
@@ -52,7 +56,10 @@ pub async fn get(door: &Door, request: &Parts, repository: Repository, digest: D
     // What a digest names never changes, so a cache may keep it; a private one, since not everybody may read it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
     if !head && length > 0 {
-        let bytes = pull::blob(&door.registry, &digest, first, length).await?;
+        let mut bytes = pull::blob(&door.registry, &digest, first, length).await?;
+        if request.version == Version::HTTP_2 {
+            bytes = watched(bytes, door.stall * STALLS_A_CHUNK);
+        }
         *response.body_mut() = Outgoing::Stream(bytes, length);
     }
     Ok(response)

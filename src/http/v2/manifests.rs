@@ -12,6 +12,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+const TAGS_A_LINE: usize = 16;
+
 /// HEAD and GET. `Accept` is not weighed: the bytes are given as they were pushed, since any other form would
 /// have another digest.
 pub async fn get(door: &Door, request: &Parts, repository: Repository, reference: Reference) -> Answer {
@@ -45,12 +47,24 @@ pub async fn put(
     if content_length(&request.headers).is_some_and(|length| length > bytes_max) {
         return Err(Refused::TooLarge.into()); // before a byte of it is read
     }
-    let bytes = body::whole(incoming, bytes_max, door.stall).await?;
+    let length = content_length(&request.headers).unwrap_or(bytes_max);
+    let whole = async {
+        // Held until the manifest is stored: the bytes are in memory for as long.
+        let room = door.manifest_room.acquire(length).await;
+        Ok::<_, Refused>((body::whole(incoming, bytes_max, door.stall).await?, room))
+    };
+    // A manifest is small; one that trickles in takes room from others.
+    let (bytes, _room) = match tokio::time::timeout(door.stall, whole).await {
+        Ok(whole) => whole?,
+        Err(_) => return Err(Refused::Cut(std::io::ErrorKind::TimedOut.into()).into()),
+    };
     let content_type = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
     let mut response = empty(StatusCode::CREATED);
     let headers = response.headers_mut();
-    for tag in &tags {
-        headers.append(OCI_TAG, value(tag.as_str()));
+    // Few lines with many tags each: some clients take no more than a hundred header lines.
+    for tags in tags.chunks(TAGS_A_LINE) {
+        let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+        headers.append(OCI_TAG, value(tags.join(", ")));
     }
     let registry = door.registry.clone();
     let name = repository.clone();
