@@ -1,7 +1,7 @@
 //! Content digests (image-spec, descriptor.md, "Digests"): `sha256:<64 hex>` and `sha512:<128 hex>`.
 
 use crate::oci::error::{Invalid, shortened};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::oci::text::written_as_text;
 use std::fmt;
 use std::str::FromStr;
 
@@ -125,24 +125,7 @@ impl fmt::Display for Digest {
     }
 }
 
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+written_as_text!(Digest);
 
 #[cfg(test)]
 mod tests {

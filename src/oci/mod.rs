@@ -13,4 +13,5 @@ pub mod page;
 pub mod reference;
 pub mod repository;
 pub mod tag;
+pub mod text;
 pub mod upload;

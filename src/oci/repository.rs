@@ -1,7 +1,7 @@
 //! Repository names (distribution-spec, "Pulling manifests", `<name>`).
 
 use crate::oci::error::{Invalid, shortened};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::oci::text::written_as_text;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -64,24 +64,7 @@ impl fmt::Display for Repository {
     }
 }
 
-impl fmt::Debug for Repository {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Serialize for Repository {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Repository {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+written_as_text!(Repository);
 
 #[cfg(test)]
 mod tests {

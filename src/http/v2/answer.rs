@@ -1,9 +1,18 @@
 //! What handlers of the distribution API answer, and how they let a change run to its end.
 
-use crate::http::body::Outgoing;
+use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
+use http::request::Parts;
 use http::{Response, StatusCode};
 use std::future::Future;
+
+/// A request whose body is still to come.
+pub struct Asked {
+    /// Method, headers and the rest of the head.
+    pub head: Parts,
+    /// The body.
+    pub body: Incoming,
+}
 
 /// What a handler answers.
 pub type Answer = Result<Response<Outgoing>, Problem>;

@@ -1,9 +1,9 @@
 //! Manifests on the wire: HEAD, GET, PUT, DELETE (distribution-spec, end-3, end-7 and end-9).
 
-use crate::http::body::{self, Incoming, Outgoing, Refused};
+use crate::http::body::{self, Outgoing, Refused};
 use crate::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, entity_tag, is_known, value};
 use crate::http::state::Door;
-use crate::http::v2::answer::{Answer, empty, to_the_end};
+use crate::http::v2::answer::{Answer, Asked, empty, to_the_end};
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
@@ -37,28 +37,28 @@ pub async fn get(door: &Door, request: &Parts, repository: Repository, reference
 /// PUT.
 pub async fn put(
     door: &Door,
-    request: &Parts,
-    incoming: Incoming,
+    asked: Asked,
     repository: Repository,
     reference: Reference,
     tags: Vec<Tag>,
 ) -> Answer {
     let bytes_max = door.registry.config.manifest_bytes_max;
-    if content_length(&request.headers).is_some_and(|length| length > bytes_max) {
+    if content_length(&asked.head.headers).is_some_and(|length| length > bytes_max) {
         return Err(Refused::TooLarge.into()); // before a byte of it is read
     }
-    let length = content_length(&request.headers).unwrap_or(bytes_max);
+    let length = content_length(&asked.head.headers).unwrap_or(bytes_max);
     let whole = async {
         // Held until the manifest is stored: the bytes are in memory for as long.
         let room = door.manifest_room.acquire(length).await;
-        Ok::<_, Refused>((body::whole(incoming, bytes_max, door.stall).await?, room))
+        Ok::<_, Refused>((body::whole(asked.body, bytes_max, door.stall).await?, room))
     };
     // A manifest is small; one that trickles in takes room from others.
     let (bytes, _room) = match tokio::time::timeout(door.stall, whole).await {
         Ok(whole) => whole?,
         Err(_) => return Err(Refused::Cut(std::io::ErrorKind::TimedOut.into()).into()),
     };
-    let content_type = request.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    let content_type =
+        asked.head.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
     let mut response = empty(StatusCode::CREATED);
     let headers = response.headers_mut();
     // Few lines with many tags each: some clients take no more than a hundred header lines.

@@ -3,7 +3,7 @@
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::state::Door;
-use crate::http::v2::answer::Answer;
+use crate::http::v2::answer::{Answer, Asked};
 use crate::http::v2::route::Route;
 use crate::http::v2::{blobs, listing, manifests, uploads};
 use http::header::CONTENT_TYPE;
@@ -11,10 +11,10 @@ use http::{HeaderValue, Request, Response};
 
 /// Answers a request whose path begins with `/v2`.
 pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
-    let (parts, body) = request.into_parts();
-    let uri = &parts.uri;
+    let (head, body) = request.into_parts();
+    let uri = &head.uri;
     let entries_max = door.registry.config.page_entries_max;
-    let route = Route::parse(&parts.method, uri.path(), uri.query(), entries_max).map_err(Problem::Route)?;
+    let route = Route::parse(&head.method, uri.path(), uri.query(), entries_max).map_err(Problem::Route)?;
     if !door.registry.readiness.is_ready() && route != Route::Version {
         return Err(Problem::NotReady);
     }
@@ -25,19 +25,21 @@ pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
         Route::Referrers(name, digest, artifact_type, page) => {
             listing::referrers(door, name, digest, artifact_type, page).await
         }
-        Route::ManifestGet(name, reference) => manifests::get(door, &parts, name, reference).await,
+        Route::ManifestGet(name, reference) => manifests::get(door, &head, name, reference).await,
         Route::ManifestPut(name, reference, tags) => {
-            manifests::put(door, &parts, body, name, reference, tags).await
+            manifests::put(door, Asked { head, body }, name, reference, tags).await
         }
         Route::ManifestDelete(name, reference) => manifests::delete(door, name, reference).await,
-        Route::BlobGet(name, digest) => blobs::get(door, &parts, name, digest).await,
+        Route::BlobGet(name, digest) => blobs::get(door, &head, name, digest).await,
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
         Route::UploadBegin(name, algorithm) => uploads::begin(door, name, algorithm).await,
-        Route::UploadWhole(name, digest) => uploads::whole(door, &parts, body, name, digest).await,
+        Route::UploadWhole(name, digest) => uploads::whole(door, Asked { head, body }, name, digest).await,
         Route::UploadMount(name, digest, from) => uploads::mount(door, name, digest, from).await,
         Route::UploadStatus(name, id) => uploads::status(door, name, id).await,
-        Route::UploadAppend(name, id) => uploads::append(door, &parts, body, name, id).await,
-        Route::UploadFinish(name, id, digest) => uploads::finish(door, &parts, body, name, id, digest).await,
+        Route::UploadAppend(name, id) => uploads::append(door, Asked { head, body }, name, id).await,
+        Route::UploadFinish(name, id, digest) => {
+            uploads::finish(door, Asked { head, body }, name, id, digest).await
+        }
         Route::UploadCancel(name, id) => uploads::cancel(door, name, id).await,
     }
 }

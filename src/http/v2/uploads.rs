@@ -1,10 +1,10 @@
 //! Uploads on the wire, in all their forms (distribution-spec, "Pushing blobs").
 
-use crate::http::body::{self, Incoming, Outgoing};
+use crate::http::body::{self, Outgoing};
 use crate::http::error::Problem;
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, chunk_range, value};
 use crate::http::state::Door;
-use crate::http::v2::answer::{Answer, empty, to_the_end};
+use crate::http::v2::answer::{Answer, Asked, empty, to_the_end};
 use crate::http::v2::manifests::content_length;
 use crate::metadata::uploads::Upload;
 use crate::oci::digest::{Algorithm, Digest};
@@ -25,14 +25,8 @@ pub async fn begin(door: &Door, repository: Repository, algorithm: Algorithm) ->
 
 /// POST with the whole blob (end-4b). Without a body it is a plain session: that is how the specification
 /// tells clients to go on when a registry does not take blobs in one request, and how old ones ask.
-pub async fn whole(
-    door: &Door,
-    request: &Parts,
-    incoming: Incoming,
-    repository: Repository,
-    digest: Digest,
-) -> Answer {
-    let chunk = chunk(door, request, incoming)?;
+pub async fn whole(door: &Door, asked: Asked, repository: Repository, digest: Digest) -> Answer {
+    let chunk = chunk(door, asked)?;
     let empty_blob = crate::oci::hasher::digest(digest.algorithm(), b"") == digest;
     if chunk.bytes.is_none() && !empty_blob {
         return begin(door, repository, digest.algorithm()).await;
@@ -63,14 +57,8 @@ pub async fn status(door: &Door, repository: Repository, id: UploadId) -> Answer
 }
 
 /// PATCH: a chunk, or the whole streamed (end-5).
-pub async fn append(
-    door: &Door,
-    request: &Parts,
-    incoming: Incoming,
-    repository: Repository,
-    id: UploadId,
-) -> Answer {
-    let chunk = chunk(door, request, incoming)?;
+pub async fn append(door: &Door, asked: Asked, repository: Repository, id: UploadId) -> Answer {
+    let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let appended: Result<Upload, Problem> =
         to_the_end(async move { Ok(uploads::append(&registry, &name, id, chunk).await?) }).await;
@@ -83,13 +71,12 @@ pub async fn append(
 /// PUT: the end, with the last chunk or without (end-6).
 pub async fn finish(
     door: &Door,
-    request: &Parts,
-    incoming: Incoming,
+    asked: Asked,
     repository: Repository,
     id: UploadId,
     digest: Digest,
 ) -> Answer {
-    let chunk = chunk(door, request, incoming)?;
+    let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let finished: Result<(), Problem> =
         to_the_end(async move { Ok(uploads::finish(&registry, &name, id, chunk, &digest).await?) }).await;
@@ -106,13 +93,13 @@ pub async fn cancel(door: &Door, repository: Repository, id: UploadId) -> Answer
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn chunk(door: &Door, request: &Parts, incoming: Incoming) -> Result<Chunk, Problem> {
-    let headers = &request.headers;
+fn chunk(door: &Door, asked: Asked) -> Result<Chunk, Problem> {
+    let Asked { head: Parts { headers, .. }, body: incoming } = asked;
     let range = match headers.get(CONTENT_RANGE) {
         None => None,
         Some(range) => Some(range.to_str().ok().and_then(chunk_range).ok_or(Problem::ChunkRange)?),
     };
-    let length = content_length(headers);
+    let length = content_length(&headers);
     let bytes = (!incoming.is_end_stream()).then(|| body::stream(incoming, door.stall));
     Ok(Chunk { bytes, length, range })
 }
