@@ -242,3 +242,46 @@ async fn drop_session(registry: &Registry, id: UploadId) -> Result<()> {
 fn staging(upload: &Upload) -> Staging {
     Staging { upload: upload.id, offset: upload.offset, algorithm: upload.algorithm }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, FixedClock, SystemClock};
+    use crate::registry::config::Config;
+    use crate::{metadata, storage, stream};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn chunk() -> Chunk {
+        let bytes = Bytes::from_static(b"begun");
+        Chunk { length: Some(5), range: None, bytes: Some(stream::once(bytes)) }
+    }
+
+    #[tokio::test]
+    async fn only_uploads_that_stood_still_for_long_are_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        // Staged files are as old as the system says, so the clock begins there.
+        let clock = Arc::new(FixedClock::at(SystemClock.unix_secs()));
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).unwrap();
+        let at = folder.path().join("metadata");
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let (rules, now) = (Config::default(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let idle = rules.upload_idle_secs;
+        let registry = Registry::new(storage, opened.metadata, now, rules);
+        let app: Repository = "app".parse().unwrap();
+        let [old, held] = [0, 1].map(|_| begin(&registry, &app, Algorithm::Sha256));
+        let (old, held) = (old.await.unwrap().id, held.await.unwrap().id);
+        append(&registry, &app, old, chunk()).await.unwrap();
+        assert_eq!(purge(&registry).await.unwrap(), 0);
+        clock.advance(idle + 60);
+        let fresh = begin(&registry, &app, Algorithm::Sha256).await.unwrap().id;
+        let writing = registry.sessions.hold(held).unwrap();
+        assert_eq!(purge(&registry).await.unwrap(), 1, "not the fresh one, and not the one being written to");
+        assert!(matches!(status(&registry, &app, old).await, Err(Error::UploadUnknown)));
+        assert!(status(&registry, &app, fresh).await.is_ok() && status(&registry, &app, held).await.is_ok());
+        let staged = registry.storage.blobs.staged_before(u64::MAX).await.unwrap();
+        assert_eq!(staged, [], "its bytes are gone");
+        drop(writing);
+        assert_eq!(purge(&registry).await.unwrap(), 1);
+    }
+}
