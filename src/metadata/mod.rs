@@ -6,6 +6,8 @@
 //! after it; what is lost so is told by an intent, which is durable when it begins (`intents.rs`), and made
 //! again at the next start. Knows no rules, no HTTP, no storage.
 
+pub mod accounts;
+pub mod audit;
 pub mod blobs;
 pub mod completeness;
 pub mod config;
@@ -16,4 +18,5 @@ pub mod error;
 pub mod intents;
 pub mod manifests;
 pub mod open;
+pub mod signing_keys;
 pub mod uploads;

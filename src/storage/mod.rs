@@ -12,3 +12,4 @@ pub mod filesystem;
 pub mod layout;
 pub mod links;
 pub mod open;
+pub mod records;

@@ -1,0 +1,81 @@
+//! What an access token says (docker-auth-jwt), apart from how it is signed.
+
+use crate::acl::identity::{AccountKind, Identity};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One entry of the `access` claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// `repository` or `registry`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The resource.
+    pub name: String,
+    /// What may be done to it; may be empty.
+    pub actions: Vec<String>,
+}
+
+/// The claims of an access token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued it.
+    pub iss: String,
+    /// The account; empty for anonymous.
+    pub sub: String,
+    /// The service that it is for.
+    pub aud: String,
+    /// Until when, in seconds since the Unix epoch.
+    pub exp: u64,
+    /// From when.
+    pub nbf: u64,
+    /// When it was issued.
+    pub iat: u64,
+    /// Names it in the log.
+    pub jti: String,
+    /// What it gives.
+    pub access: Vec<Granted>,
+    /// Always `access`: nothing else that we sign can be taken for one.
+    #[serde(rename = "use")]
+    pub usage: String,
+    /// What the registry has to know about the account beside its name.
+    #[serde(rename = "hf")]
+    pub account: Account,
+}
+
+/// The account that a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// What sort.
+    pub kind: AccountKind,
+    /// The source that knows it; empty for anonymous.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// `Login::epoch` when it was issued.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The opaque token that it was exchanged for: when that is revoked, this one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Groups, from sources that can tell them only at a login (LDAP).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Labels, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, Vec<String>>,
+}
+
+impl Account {
+    /// Nobody.
+    pub fn anonymous() -> Self {
+        let Identity { kind, .. } = Identity::anonymous();
+        Self {
+            kind,
+            source: String::new(),
+            epoch: 0,
+            token: None,
+            groups: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+}
