@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// The label in which rules see the groups.
+pub const GROUPS: &str = "groups";
+
 /// What sort of account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,6 +43,12 @@ impl Identity {
             groups: Vec::new(),
             labels: BTreeMap::new(),
         }
+    }
+
+    /// The values of a label. The groups are values of the label `groups`.
+    pub fn label_values(&self, label: &str) -> impl Iterator<Item = &str> {
+        let groups = if label == GROUPS { self.groups.as_slice() } else { &[] };
+        groups.iter().chain(self.labels.get(label).into_iter().flatten()).map(String::as_str)
     }
 
     /// Whether nobody said who they are.

@@ -4,5 +4,22 @@
 //! It denies by default and can tell why it decided so. This room knows neither HTTP nor where accounts stand.
 
 pub mod access;
+pub mod asked;
+pub mod authority;
 pub mod ceiling;
+pub mod config;
+pub mod dialect;
+pub mod glob;
+pub mod grant;
 pub mod identity;
+pub mod lint;
+pub mod lint_regex;
+pub mod pattern;
+pub mod placeholder;
+pub mod policy;
+pub mod prefixes;
+pub mod regexes;
+pub mod rules;
+pub mod shadow;
+pub mod template;
+pub mod tokens;
