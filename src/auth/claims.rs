@@ -1,7 +1,7 @@
 //! What an access token says (docker-auth-jwt), apart from how it is signed.
 
 use crate::acl::identity::{AccountKind, Identity};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// One entry of the `access` claim.
@@ -16,6 +16,9 @@ pub struct Granted {
     pub actions: Vec<String>,
 }
 
+/// What `Claims::usage` says.
+pub const USAGE: &str = "access";
+
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -23,7 +26,8 @@ pub struct Claims {
     pub iss: String,
     /// The account; empty for anonymous.
     pub sub: String,
-    /// The service that it is for.
+    /// The service that it is for. Read as a text or as a list of one (RFC 7519, section 4.1.3).
+    #[serde(deserialize_with = "one_audience")]
     pub aud: String,
     /// Until when, in seconds since the Unix epoch.
     pub exp: u64,
@@ -78,4 +82,16 @@ impl Account {
             labels: BTreeMap::new(),
         }
     }
+}
+
+/// A token for two services at once could be used by the one against the other: only one is taken.
+fn one_audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        Text(String),
+        List([String; 1]),
+    }
+    let (Audience::Text(audience) | Audience::List([audience])) = Audience::deserialize(deserializer)?;
+    Ok(audience)
 }

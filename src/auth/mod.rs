@@ -1,6 +1,20 @@
 //! Who are they, and the tokens that say so: accounts, passwords, sources of users, signing keys, the issuer and the
 //! verifier. Knows no HTTP, no repository and no rule; what an identity may do is decided by `acl`.
 
+pub mod algorithm;
 pub mod authenticator;
+pub mod certificate;
 pub mod claims;
+pub mod config;
 pub mod error;
+pub mod issuer;
+pub mod key;
+pub mod key_pair;
+pub mod key_set;
+pub mod public_key;
+pub mod ring;
+pub mod scope;
+#[cfg(test)]
+mod signing_fakes;
+pub mod verified;
+pub mod verifier;
