@@ -5,4 +5,5 @@
 
 pub mod access;
 pub mod ceiling;
+pub mod grant;
 pub mod identity;
