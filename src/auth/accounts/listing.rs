@@ -48,11 +48,14 @@ pub async fn scan<D: Document, T>(
 ) -> Result<Listing<T>> {
     let wanted = page.entries_max.min(ENTRIES_MAX);
     let mut entries = Vec::new();
+    if wanted == 0 {
+        return Ok(Listing { entries, next: None });
+    }
     let mut last = page.last.clone();
-    let mut scanned = 0;
-    while wanted > 0 {
-        let batch = Page { entries_max: D::BATCH.min(SCANNED_MAX - scanned), last: last.clone() };
-        let listed = directory.accounts.list(D::SHELF, &batch).await?;
+    let (mut batch, mut scanned) = (wanted.min(D::BATCH), 0);
+    loop {
+        let entries_max = batch.min(SCANNED_MAX - scanned);
+        let listed = directory.accounts.list(D::SHELF, &Page { entries_max, last: last.clone() }).await?;
         let count = listed.entries.len();
         for (at, (name, record)) in listed.entries.into_iter().enumerate() {
             match document::read::<D>(&name, &record) {
@@ -67,11 +70,12 @@ pub async fn scan<D: Document, T>(
         }
         scanned += count;
         if !listed.more || count == 0 {
-            break;
+            return Ok(Listing { entries, next: None });
         }
         if scanned >= SCANNED_MAX {
             return Ok(Listing { entries, next: last });
         }
+        // What was read did not suffice, so most is filtered away.
+        batch = D::BATCH;
     }
-    Ok(Listing { entries, next: None })
 }

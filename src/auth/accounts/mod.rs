@@ -4,6 +4,8 @@
 //! Rules are free functions in files named for their object. Whoever calls one that changes something lets it run to
 //! its end, also when the client goes away. Knows no HTTP, no password and no hash function of passwords.
 
+#![allow(clippy::similar_names)] // `self` and `shelf`
+
 pub mod commit;
 pub mod directory;
 pub mod document;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A person with an account of ours. For storage and for whoever checks a password: everybody else gets a [`Profile`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // facts of their own, not states of one thing
 pub struct User {
     /// The name.
     pub name: String,
@@ -72,6 +73,7 @@ impl Document for User {
 
 /// A user as others may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_excessive_bools)] // facts of their own, not states of one thing
 pub struct Profile {
     /// The name.
     pub name: String,

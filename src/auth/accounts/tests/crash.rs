@@ -15,12 +15,12 @@ use crate::oci::page::Page;
 #[derive(Debug, Clone, Copy)]
 enum Change {
     CreateUser,
-    ChangeUser,
+    EditUser,
     DisableUser,
     Password,
     RemoveUser,
     CreateGroup,
-    ChangeGroup,
+    EditGroup,
     AddMember,
     RemoveMember,
     RemoveGroup,
@@ -36,12 +36,12 @@ enum Change {
 
 const ALL: [Change; 18] = [
     Change::CreateUser,
-    Change::ChangeUser,
+    Change::EditUser,
     Change::DisableUser,
     Change::Password,
     Change::RemoveUser,
     Change::CreateGroup,
-    Change::ChangeGroup,
+    Change::EditGroup,
     Change::AddMember,
     Change::RemoveMember,
     Change::RemoveGroup,
@@ -60,7 +60,7 @@ impl Change {
         let of_bob = "user:bob".parse().unwrap();
         match self {
             Self::CreateUser => users::create(directory, new_user("carol"), Some(hash("c"))).await.map(drop),
-            Self::ChangeUser => {
+            Self::EditUser => {
                 let form =
                     UserChange { email: Some("x@y".into()), admin: Some(true), ..UserChange::default() };
                 users::change(directory, "alice", form).await.map(drop)
@@ -69,7 +69,7 @@ impl Change {
             Self::Password => users::set_password_hash(directory, "alice", hash("n"), false).await.map(drop),
             Self::RemoveUser => users::remove(directory, "alice").await,
             Self::CreateGroup => groups::create(directory, named("testers")).await.map(drop),
-            Self::ChangeGroup => {
+            Self::EditGroup => {
                 let form = GroupChange { description: Some("new".into()) };
                 groups::change(directory, "devs", form).await.map(drop)
             }
@@ -164,7 +164,8 @@ async fn seen(directory: &Directory) -> String {
     for account in services::list(directory, &page, None).await.unwrap().entries {
         lines.push(format!("{account:?}"));
     }
-    for (id, _) in directory.memory().tokens().after(None, 1000) {
+    let held = directory.memory().tokens().after(None, 1000);
+    for (id, _) in held {
         let view = tokens::find(directory, &id).await.unwrap().unwrap();
         let good =
             tokens::list(directory, &view.owner, None).await.unwrap().iter().any(|token| token.id == view.id);

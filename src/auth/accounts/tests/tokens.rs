@@ -168,7 +168,7 @@ async fn tokens_are_listed_and_revoked_by_their_owner_only() {
     let mut expected = vec![mine.token.id.clone(), docker.token.id.clone()];
     expected.sort();
     assert_eq!(ids(None).await, expected);
-    assert_eq!(ids(Some(TokenKind::Refresh)).await, [docker.token.id.clone()]);
+    assert_eq!(ids(Some(TokenKind::Refresh)).await, std::slice::from_ref(&docker.token.id));
     let mallory = Owner::of(&login(&directory, "mallory").await);
     for id in [&*mine.token.id, &*machine.token.id, "aaaaaaaaaaaaaaaa", "", "../users/alice"] {
         assert!(matches!(tokens::revoke(&directory, &mallory, id).await, Err(Error::Absent("token"))));
