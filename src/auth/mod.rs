@@ -1,6 +1,7 @@
 //! Who are they, and the tokens that say so: accounts, passwords, sources of users, signing keys, the issuer and the
 //! verifier. Knows no HTTP, no repository and no rule; what an identity may do is decided by `acl`.
 
+pub mod accounts;
 pub mod algorithm;
 pub mod authenticator;
 pub mod certificate;

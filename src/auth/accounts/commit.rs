@@ -1,0 +1,118 @@
+//! One change of one document: intent, record in storage, fact in the metadata, then memory. The only file that writes
+//! either place.
+//!
+//! Where a step fails, the name is settled: storage is looked at again, and what it holds becomes the fact. Where even
+//! that fails the name is remembered, and its intent stays, for `load::mend`. So both places tell the old document or the new one, and the same.
+
+use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::document::{self, Document};
+use crate::auth::error::{Error, Result};
+use crate::record::{Record, Shelf};
+use crate::storage::records::Written;
+use bytes::Bytes;
+
+/// How often something is tried again that somebody else changed at the same time.
+pub const TRIES: usize = 8;
+
+/// Writes a document if the one that stands there is of version `seen`; 0: if there is none. `Stale` if it is not.
+pub async fn put<D: Document>(directory: &Directory, document: &D, seen: u64) -> Result<()> {
+    let json = document::write(document)?;
+    change(directory, D::SHELF, document.key(), Some(json), seen).await
+}
+
+/// Removes a document if it is of version `seen`. `Stale` if it is not.
+pub async fn remove(directory: &Directory, shelf: Shelf, name: &str, seen: u64) -> Result<()> {
+    change(directory, shelf, name, None, seen).await
+}
+
+/// Removes a document whatever it is. Answers whether there was one.
+pub async fn erase(directory: &Directory, shelf: Shelf, name: &str) -> Result<bool> {
+    for _ in 0..TRIES {
+        let Some(record) = directory.records.get(shelf, name).await? else {
+            settle(directory, shelf, name).await?;
+            return Ok(false);
+        };
+        match remove(directory, shelf, name, record.version).await {
+            Err(Error::Stale) => {}
+            other => return other.map(|()| true),
+        }
+    }
+    Err(Error::Stale)
+}
+
+/// Makes the metadata and the memory tell what storage holds of a name.
+pub async fn settle(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
+    let _alone = directory.locks.record(shelf, name).await;
+    settle_alone(directory, shelf, name).await
+}
+
+/// How far a change came that broke.
+struct Broke {
+    error: Error,
+    /// Storage has it.
+    stored: bool,
+}
+
+impl Broke {
+    fn before(error: impl Into<Error>) -> Self {
+        Self { error: error.into(), stored: false }
+    }
+}
+
+async fn change(
+    directory: &Directory,
+    shelf: Shelf,
+    name: &str,
+    json: Option<Bytes>,
+    seen: u64,
+) -> Result<()> {
+    let _alone = directory.locks.record(shelf, name).await;
+    let Err(broke) = steps(directory, shelf, name, json, seen).await else { return Ok(()) };
+    match settle_alone(directory, shelf, name).await {
+        Ok(()) if broke.stored => Ok(()),
+        Ok(()) => Err(broke.error),
+        Err(error) => {
+            directory.mark_settled(shelf, name, false);
+            tracing::error!(shelf = shelf.as_str(), name, %error, "storage and metadata may differ until it is mended");
+            Err(broke.error)
+        }
+    }
+}
+
+async fn steps(
+    directory: &Directory,
+    shelf: Shelf,
+    name: &str,
+    json: Option<Bytes>,
+    seen: u64,
+) -> std::result::Result<(), Broke> {
+    // Where this fails the intent may stand all the same; to settle the name ends it.
+    directory.accounts.begin(shelf, name).await.map_err(Broke::before)?;
+    let written = match &json {
+        Some(json) => directory.records.put(shelf, name, json.clone(), seen).await,
+        None => directory.records.remove(shelf, name, seen).await,
+    };
+    let version = match written.map_err(Broke::before)? {
+        Written::Done(version) => version,
+        Written::Stale => return Err(Broke::before(Error::Stale)),
+    };
+    let record = json.map(|json| Record { version, json });
+    let known = match &record {
+        Some(record) => directory.accounts.keep(shelf, name, record.clone()).await,
+        None => directory.accounts.forget(shelf, name).await,
+    };
+    known.map_err(|error| Broke { error: error.into(), stored: true })?;
+    directory.absorb(shelf, name, record.as_ref());
+    Ok(())
+}
+
+async fn settle_alone(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
+    let record = directory.records.get(shelf, name).await?;
+    match &record {
+        Some(record) => directory.accounts.keep(shelf, name, record.clone()).await?,
+        None => directory.accounts.forget(shelf, name).await?,
+    }
+    directory.absorb(shelf, name, record.as_ref());
+    directory.mark_settled(shelf, name, true);
+    Ok(())
+}

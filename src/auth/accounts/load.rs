@@ -1,0 +1,122 @@
+//! What happens before anybody asks, and now and then after: what a crash left half done is settled, and what is always
+//! at hand is read. And the metadata is made again from storage, where it was lost.
+
+use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::document::Document;
+use crate::auth::accounts::grant::StoredGrant;
+use crate::auth::accounts::group::Group;
+use crate::auth::accounts::memory::Memory;
+use crate::auth::accounts::service::ServiceAccount;
+use crate::auth::accounts::token::Token;
+use crate::auth::accounts::user::User;
+use crate::auth::accounts::{commit, removal};
+use crate::auth::error::{Error, Result};
+use crate::oci::page::Page;
+use crate::record::Shelf;
+use crate::storage::records::FoundRecord;
+use futures_util::{TryStreamExt, stream};
+use std::collections::HashSet;
+
+/// Names that are settled in one go.
+const PENDING_AT_ONCE: usize = 1024;
+/// Records that are read side by side: enough for commits of the metadata to share their cost.
+const SIDE_BY_SIDE: usize = 64;
+
+/// Something on a shelf that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Odd {
+    /// The path below the storage root.
+    pub path: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Settles what the last run left half done, and reads what is always at hand. Before anybody changes anything.
+pub async fn load(directory: &Directory) -> Result<()> {
+    let mut unsettled = HashSet::new();
+    loop {
+        let known = unsettled.len();
+        if settle_some(directory, &mut unsettled).await? == 0 && unsettled.len() == known {
+            break;
+        }
+    }
+    let mut memory = Memory::default();
+    for shelf in Shelf::ALL {
+        read(directory, shelf, &mut memory).await?;
+    }
+    directory.replace(memory);
+    removal::finish_all(directory).await;
+    Ok(())
+}
+
+/// Brings to its end what failed half way: for a clock to call. Answers how much that was.
+pub async fn mend(directory: &Directory) -> Result<usize> {
+    // Once: what others are about to change is pending too, and there may always be some of that.
+    let settled = settle_some(directory, &mut HashSet::new()).await?;
+    Ok(settled + removal::finish_all(directory).await)
+}
+
+/// Tells the metadata, which is empty, all that storage holds. Answers what was skipped. `load` follows.
+pub async fn rebuild(directory: &Directory) -> Result<Vec<Odd>> {
+    let mut odd = Vec::new();
+    for shelf in Shelf::ALL {
+        let mut names = Vec::new();
+        let mut visit = |found| match found {
+            FoundRecord::Record(name, _) => names.push(name),
+            FoundRecord::Odd { path, why } => odd.push(Odd { path, why }),
+        };
+        directory.records.walk(shelf, &mut visit).await?;
+        stream::iter(names.into_iter().map(Ok))
+            .try_for_each_concurrent(SIDE_BY_SIDE, |name| async move {
+                if let Some(record) = directory.records.get(shelf, &name).await? {
+                    directory.accounts.keep(shelf, &name, record).await?;
+                }
+                Ok::<(), Error>(())
+            })
+            .await?;
+    }
+    Ok(odd)
+}
+
+/// Settles names that are pending and not among these, and adds to them what cannot be settled. That is told, and
+/// stays: one bad document must not keep the others from being served. Answers how many were settled.
+async fn settle_some(directory: &Directory, unsettled: &mut HashSet<(Shelf, String)>) -> Result<usize> {
+    let mut settled = 0;
+    let mut names = directory.accounts.pending(PENDING_AT_ONCE + unsettled.len()).await?;
+    // An intent may have ended, and only the answer been lost.
+    names.extend(directory.unsettled());
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !unsettled.contains(name));
+    for (shelf, name) in names {
+        match commit::settle(directory, shelf, &name).await {
+            Ok(()) => settled += 1,
+            Err(error) => {
+                tracing::error!(shelf = shelf.as_str(), name, %error, "storage and metadata may differ");
+                unsettled.insert((shelf, name));
+            }
+        }
+    }
+    Ok(settled)
+}
+
+async fn read(directory: &Directory, shelf: Shelf, memory: &mut Memory) -> Result<()> {
+    let entries_max = match shelf {
+        Shelf::Users => User::BATCH,
+        Shelf::Groups => Group::BATCH,
+        Shelf::ServiceAccounts => ServiceAccount::BATCH,
+        Shelf::Tokens => Token::BATCH,
+        Shelf::Grants => StoredGrant::BATCH,
+    };
+    let mut last = None;
+    loop {
+        let listed = directory.accounts.list(shelf, &Page { entries_max, last }).await?;
+        for (name, record) in &listed.entries {
+            memory.apply(shelf, name, Some(record));
+        }
+        last = listed.entries.into_iter().next_back().map(|(name, _)| name);
+        if !listed.more || last.is_none() {
+            return Ok(());
+        }
+    }
+}
