@@ -8,6 +8,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use holdfast::app::build::build;
 use holdfast::app::config::settings::Settings;
 use holdfast::http::body::{Outgoing, incoming};
+use holdfast::http::peer::Peer;
 use holdfast::http::router::answer;
 use holdfast::http::state::Door;
 use holdfast::http::v2::route::Route;
@@ -39,7 +40,7 @@ impl Stage {
 
     async fn ask(&self, method: Method, uri: &str, body: Bytes) -> Response<Outgoing> {
         let request = Request::builder().method(method).uri(uri).body(incoming(Full::new(body)));
-        answer(&self.door, request.expect("a request"), None).await
+        answer(&self.door, request.expect("a request"), Peer::Local).await
     }
 
     /// Pushes a blob in one request.

@@ -34,3 +34,4 @@ mod referrers;
 mod resume;
 mod serving;
 mod stalls;
+mod tls;

@@ -1,10 +1,12 @@
 //! A plain HTTP/1.1 client over one blocking socket: raw paths, raw headers, bodies in one piece or in
 //! chunks, and connections that can be cut in the middle of anything. It must not be clever: no redirects, no
-//! retries, no normalising of what a test wrote.
+//! retries, no normalising of what a test wrote. TLS is laid under it in tls.rs.
 
 use super::answer::{Answer, parse_head};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a test waits for a byte before it calls the server hung. Only a guard, never a measure.
@@ -155,20 +157,56 @@ pub fn chunk(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What carries the bytes of a connection.
+pub trait Wire: Read + Write + Send {
+    /// Ends it, in one direction or both.
+    fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+}
+
+impl Wire for TcpStream {
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        TcpStream::shutdown(self, how)
+    }
+}
+
+impl Wire for UnixStream {
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        UnixStream::shutdown(self, how)
+    }
+}
+
+/// A socket that does not let a test hang.
+pub fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&addr, GUARD)?;
+    stream.set_read_timeout(Some(GUARD))?;
+    stream.set_write_timeout(Some(GUARD))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One kept connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     unread: Vec<u8>,
 }
 
 impl Connection {
     /// Opens a connection.
     pub fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, GUARD)?;
+        Ok(Self::over(dial(addr)?))
+    }
+
+    /// Opens a connection to a Unix socket.
+    pub fn open_local(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(GUARD))?;
         stream.set_write_timeout(Some(GUARD))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new() })
+        Ok(Self::over(stream))
+    }
+
+    /// A connection over whatever carries bytes.
+    pub fn over(wire: impl Wire + 'static) -> Self {
+        Self { stream: Box::new(wire), unread: Vec::new() }
     }
 
     /// Sends a request and reads its answer. A server that answers early and stops reading is no fault.

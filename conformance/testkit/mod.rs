@@ -9,3 +9,4 @@ pub mod disk;
 pub mod image;
 pub mod push;
 pub mod server;
+pub mod tls;

@@ -22,6 +22,7 @@ pub struct Home {
     data: PathBuf,
     env: Vec<(String, String)>,
     flags: Vec<String>,
+    serve_flags: Vec<String>,
     lives: AtomicUsize,
 }
 
@@ -30,12 +31,25 @@ impl Home {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("holdfast-test-").tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        Self { folder, data, env: Vec::new(), flags: Vec::new(), lives: AtomicUsize::new(0) }
+        Self {
+            folder,
+            data,
+            env: Vec::new(),
+            flags: Vec::new(),
+            serve_flags: Vec::new(),
+            lives: AtomicUsize::new(0),
+        }
     }
 
     /// Sets an environment variable for the server.
     pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.env.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds a flag for `serve` alone.
+    pub fn flag(mut self, flag: &str) -> Self {
+        self.serve_flags.push(flag.to_owned());
         self
     }
 
@@ -91,7 +105,9 @@ impl Home {
         let first = life.lines.lock().expect("lines").recv_timeout(GUARD);
         match first {
             Ok(told) => {
-                let addr = told.strip_prefix("listening on http://").and_then(|a| a.trim().parse().ok());
+                let addr = told.strip_prefix("listening on ").and_then(|url| {
+                    url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?.trim().parse().ok()
+                });
                 life.addr = Some(addr.unwrap_or_else(|| panic!("not the promised line: {told:?}")));
                 life
             }
@@ -111,7 +127,7 @@ impl Home {
         let life = self.lives.fetch_add(1, Ordering::SeqCst);
         let log = self.folder.path().join(format!("stderr.{life}"));
         let mut command = self.command("serve");
-        command.args(["--open", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
+        command.args(["--open", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).args(&self.serve_flags);
         command.stdout(Stdio::piped()).stderr(File::create(&log).expect("a log file"));
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -187,9 +203,14 @@ impl Server {
 
     /// Sends SIGTERM without waiting.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
         let status =
-            Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().expect("kill runs");
-        assert!(status.success(), "kill -TERM failed");
+            Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill runs");
+        assert!(status.success(), "kill {signal} failed");
     }
 
     /// SIGTERM, and waits for the exit, which must be 0.

@@ -1,8 +1,7 @@
-//! One connection as the server sees it: bytes that must keep moving.
+//! One connection as the server sees it: bytes that must keep moving. It lies directly on the socket, beneath TLS,
+//! and must not know what is spoken.
 //!
 //! - A client that takes nothing for a while is cut off, so that it cannot hold a download open for ever.
-//! - A client that says nothing at the beginning is cut off; hyper's own timer starts only once it knows
-//!   which HTTP is spoken.
 //! - A connection that we close while the client still sends (a refused upload) is drained for a moment
 //!   first; else the reset that follows could overtake our answer.
 
@@ -11,33 +10,32 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// Enough to tell HTTP/1 from HTTP/2.
-const PREFACE_BYTES: usize = 24;
 /// How long the next bytes may take while we drain, and how long we drain at most.
 const LINGER_STALL: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(30);
 
-/// A TCP stream that must keep moving.
-pub struct Connection {
-    stream: Option<TcpStream>,
+/// A socket's stream.
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for S {}
+
+/// A stream that must keep moving.
+pub struct Connection<S: Socket> {
+    stream: Option<S>,
     stall: Duration,
     writing: Option<Pin<Box<Sleep>>>,
-    opening: Option<Pin<Box<Sleep>>>,
-    read: usize,
     ended: bool,
 }
 
-impl Connection {
-    /// Watches a stream: its first bytes must come within `opening`, and no write may hang for `stall`.
-    pub fn new(stream: TcpStream, opening: Duration, stall: Duration) -> Self {
-        let opening = Some(Box::pin(tokio::time::sleep(opening)));
-        Self { stream: Some(stream), stall, writing: None, opening, read: 0, ended: false }
+impl<S: Socket> Connection<S> {
+    /// Watches a stream: no write may hang for `stall`.
+    pub fn new(stream: S, stall: Duration) -> Self {
+        Self { stream: Some(stream), stall, writing: None, ended: false }
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+    fn stream(&mut self) -> io::Result<Pin<&mut S>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -56,7 +54,7 @@ impl Connection {
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: Socket> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -65,28 +63,15 @@ impl AsyncRead for Connection {
         let before = buffer.filled().len();
         let poll = self.stream()?.poll_read(context, buffer);
         match &poll {
-            Poll::Ready(Ok(())) => {
-                let count = buffer.filled().len() - before;
-                self.ended |= count == 0;
-                self.read = self.read.saturating_add(count);
-                if self.read >= PREFACE_BYTES {
-                    self.opening = None;
-                }
-            }
+            Poll::Ready(Ok(())) => self.ended |= buffer.filled().len() == before,
             Poll::Ready(Err(_)) => self.ended = true,
-            Poll::Pending => {
-                if let Some(opening) = &mut self.opening
-                    && opening.as_mut().poll(context).is_ready()
-                {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-            }
+            Poll::Pending => {}
         }
         poll
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: Socket> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -118,7 +103,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-impl Drop for Connection {
+impl<S: Socket> Drop for Connection<S> {
     #[allow(clippy::disallowed_methods)] // one of the few homes of tasks
     fn drop(&mut self) {
         let Some(mut stream) = self.stream.take().filter(|_| !self.ended) else { return };

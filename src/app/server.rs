@@ -1,27 +1,25 @@
-//! The listener and its connections: HTTP/1.1 and HTTP/2, limits on all of them, and an end that lets running
-//! transfers finish.
+//! The connections: HTTP/1.1 and HTTP/2, limits on all of them, and an end that lets running transfers finish.
 
-use crate::app::connection::Connection;
-use crate::app::open_files;
+use crate::app::connection::{Connection, Socket};
+use crate::app::listener::{Arrived, Listener, Stream};
+use crate::app::opening::Opening;
+use crate::app::{acme, tls};
 use crate::http::body::incoming;
+use crate::http::peer::Peer;
 use crate::http::router;
 use crate::http::state::Door;
+use futures_util::future::join_all;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
-/// Connections that wait in the kernel to be accepted.
-const BACKLOG: u32 = 1024;
 /// Largest head of an HTTP/1 request, and the piece in which bodies are read from the socket.
 const READ_BUFFER_BYTES: usize = 128 << 10;
 /// Largest head of an HTTP/2 request.
@@ -30,8 +28,6 @@ const HEADER_LIST_BYTES: u32 = 64 << 10;
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const STREAMS_MAX: u32 = 128;
-/// How long to wait when the system refuses to accept (too many open files).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// `[server]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,71 +35,64 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Config {
     /// Address and port.
     pub listen: String,
+    /// What the registry is called from outside, as `https://NAME`. Empty: what the client asked for.
+    pub external_url: String,
+    /// Networks of proxies whose `X-Forwarded-*` count.
+    pub trusted_proxies: Vec<String>,
+    /// A proxy in front ends TLS, so that we may listen wider than on loopback without it.
+    pub behind_proxy: bool,
     /// Connections at once.
     pub connections_max: u64,
-    /// How long the head of a request may take, and a connection may idle.
+    /// How long a handshake or the head of a request may take, and a connection may idle.
     pub header_secs: u64,
     /// How long a body may stand still.
     pub stall_secs: u64,
     /// How long running transfers may go on after the signal to stop.
     pub shutdown_secs: u64,
+    /// `[server.tls]`
+    pub tls: tls::config::Config,
+    /// `[server.acme]`
+    pub acme: acme::config::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:5000".into(),
+            external_url: String::new(),
+            trusted_proxies: Vec::new(),
+            behind_proxy: false,
             connections_max: 4096,
             header_secs: 60,
             stall_secs: 60,
             shutdown_secs: 30,
+            tls: tls::config::Config::default(),
+            acme: acme::config::Config::default(),
         }
     }
 }
 
-/// Binds the listening socket.
-pub async fn bind(config: &Config) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the address means nothing");
-    for address in lookup_host(&config.listen).await? {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?; // a restart need not wait for the last run's connections to be forgotten
-        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+/// What all connections share.
+struct Serving {
+    door: Door,
+    builder: Builder<TokioExecutor>,
+    opening: Duration,
+    stopped: watch::Receiver<bool>,
 }
 
 /// Serves until `stop` is done, then lets running transfers end for at most `shutdown_secs`.
-pub async fn serve(config: &Config, listener: TcpListener, door: Door, stop: impl Future<Output = ()>) {
-    let door = Arc::new(door);
-    let builder = Arc::new(builder(config));
-    let places = Arc::new(Semaphore::new(open_files::connections(config.connections_max)));
-    let running = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+pub async fn serve(config: &Config, listeners: Vec<Listener>, door: Door, stop: impl Future<Output = ()>) {
+    let (stopping, stopped) = watch::channel(false);
     let opening = Duration::from_secs(config.header_secs);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, peer, place)) = accepted else { continue };
-        let connection = TokioIo::new(Connection::new(stream, opening, door.stall));
-        let door = Arc::clone(&door);
-        let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(router::answer(&door, request.map(incoming), Some(peer)).await) }
-        });
-        let connection = running.watch(builder.serve_connection(connection, service).into_owned());
-        spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, error, "a connection broke");
-            }
-            drop(place);
-        });
+    let serving = Arc::new(Serving { door, builder: builder(config), opening, stopped });
+    let running = GracefulShutdown::new();
+    let accepting = join_all(listeners.into_iter().map(|listener| accept_all(listener, &serving, &running)));
+    tokio::select! {
+        () = stop => {}
+        _ = accepting => {}
     }
-    drop(listener); // a load balancer sees at once that nobody is here any more
+    // The listeners went with `accepting`: a load balancer sees at once that nobody is here any more.
+    stopping.send_replace(true);
     tracing::info!("stopping: no new connections; running transfers may end");
     let grace = Duration::from_secs(config.shutdown_secs);
     if tokio::time::timeout(grace, running.shutdown()).await.is_err() {
@@ -111,22 +100,46 @@ pub async fn serve(config: &Config, listener: TcpListener, door: Door, stop: imp
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+async fn accept_all(listener: Listener, serving: &Arc<Serving>, running: &GracefulShutdown) {
+    loop {
+        let Some(arrived) = listener.accept().await else { continue };
+        spawn(converse(Arc::clone(serving), arrived, running.watcher()));
+    }
+}
 
-/// The next connection, once there is a place for it. `None`: that failed, try again.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer, place))
+/// One connection, from its handshake to its end.
+async fn converse(serving: Arc<Serving>, arrived: Arrived, watcher: Watcher) {
+    let Arrived { stream, peer, place } = arrived;
+    let stall = serving.door.stall;
+    match stream {
+        Stream::Plain(stream) => speak(serving, Connection::new(stream, stall), peer, watcher).await,
+        Stream::Local(stream) => speak(serving, Connection::new(stream, stall), peer, watcher).await,
+        Stream::Secure(stream, handshake) => {
+            let mut stopped = serving.stopped.clone();
+            let secure = tokio::select! {
+                secure = handshake.make(stream, serving.opening, stall) => secure,
+                _ = stopped.wait_for(|stopped| *stopped) => Ok(None),
+            };
+            match secure {
+                Ok(Some(secure)) => speak(serving, secure, peer, watcher).await,
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%peer, %error, "a handshake failed"),
+            }
         }
-        Err(error) => {
-            // Out of file descriptors, or the client has gone already: neither may end the server, nor spin it.
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
-        }
+    }
+    drop(place);
+}
+
+async fn speak(serving: Arc<Serving>, stream: impl Socket, peer: Peer, watcher: Watcher) {
+    let stream = TokioIo::new(Opening::new(stream, serving.opening));
+    let shared = Arc::clone(&serving);
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let serving = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(router::answer(&serving.door, request.map(incoming), peer).await) }
+    });
+    let connection = serving.builder.serve_connection(stream, service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, error, "a connection broke");
     }
 }
 

@@ -44,6 +44,9 @@ pub struct Serve {
     /// Address and port to listen on; port 0 lets the system choose
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// A proxy in front ends TLS: listen wider than on 127.0.0.1 without a certificate
+    #[arg(long)]
+    pub behind_proxy: bool,
     /// No accounts: everybody who can reach the port may read, change and delete everything
     #[arg(long)]
     pub open: bool,
@@ -52,6 +55,6 @@ pub struct Serve {
 impl Common {
     /// What the configuration's loader needs.
     pub fn flags(&self) -> Flags {
-        Flags { config: self.config.clone(), data: self.data.clone(), listen: None }
+        Flags { config: self.config.clone(), data: self.data.clone(), ..Flags::default() }
     }
 }

@@ -2,13 +2,18 @@
 
 use crate::app::config::load::Flags;
 use crate::app::config::settings::Settings;
-use crate::app::{self, build, server, start, telemetry};
+use crate::app::identity::{Front, Identity, too_wide};
+use crate::app::listener::{Listener, addresses, bind};
+use crate::app::{self, admin, build, server, start, telemetry};
 use crate::cli::args::Serve;
 use crate::cli::prepare::{runtime, settings};
 use crate::cli::terminal::{Complaint, say};
+use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::purge;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,11 +23,21 @@ read, change and delete every image. Say that you want this with --open, on a ne
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Serve) -> Result<(), Complaint> {
+    app::memory::keep_buffers();
+    let settings = settings(&Flags {
+        listen: args.listen.clone(),
+        behind_proxy: args.behind_proxy,
+        ..args.common.flags()
+    })?;
+    let listen = addresses(&settings.server.listen)
+        .map_err(|e| format!("`server.listen`: {} is no address: {e}", settings.server.listen))?;
+    if let Some(refusal) = too_wide(&settings.server, &listen, args.open) {
+        return Err(refusal);
+    }
     if !args.open {
         return Err(NOT_OPEN.into());
     }
-    app::memory::keep_buffers();
-    let settings = settings(&Flags { listen: args.listen.clone(), ..args.common.flags() })?;
+    let identity = Identity::of(&settings.server)?;
     telemetry::start(&settings.log);
     app::open_files::raise_limit();
     let built = build::build(&settings, None).map_err(|e| e.to_string())?;
@@ -36,19 +51,24 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
         "open: no accounts; everybody who can reach this port may read, change and delete everything"
     );
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(&settings, &built.registry));
+    let served = runtime.block_on(serve(&settings, &built.registry, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
     runtime.shutdown_timeout(Duration::from_secs(5));
     served
 }
 
-async fn serve(settings: &Settings, registry: &Arc<Registry>) -> Result<(), Complaint> {
+async fn serve(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    listen: &[SocketAddr],
+    identity: Identity,
+) -> Result<(), Complaint> {
+    let (config, data) = (&settings.server, Path::new(&settings.data));
     let stop = stop()?;
-    let listener = server::bind(&settings.server)
-        .await
-        .map_err(|e| format!("cannot listen on {}: {e}", settings.server.listen))?;
-    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let port = bind(listen).map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
+    let address = port.local_addr().map_err(|e| e.to_string())?;
+    let Front { handshake, tasks } = identity.start(config, data, Arc::clone(&registry.clock))?;
     let catching_up = start::start(registry)
         .await
         .map_err(|e| format!("what the last run left could not be settled: {e}"))?;
@@ -56,10 +76,42 @@ async fn serve(settings: &Settings, registry: &Arc<Registry>) -> Result<(), Comp
         spawn(catching_up);
     }
     spawn(purge::run(Arc::clone(registry)));
-    say(&format!("listening on http://{address}"));
-    let door = Door::new(Arc::clone(registry), Duration::from_secs(settings.server.stall_secs));
-    server::serve(&settings.server, listener, door, stop).await;
+    tasks.into_iter().for_each(spawn);
+    let scheme = if handshake.is_some() { "https" } else { "http" };
+    say(&format!("listening on {scheme}://{address}"));
+    let mut listeners = vec![Listener::tcp(port, handshake, config.connections_max)];
+    listeners.extend(admin(data));
+    server::serve(config, listeners, door(settings, registry)?, stop).await;
+    admin::unbind(data);
     Ok(())
+}
+
+/// The admin socket. Not every filesystem can hold one, and a full disk cannot: images are served all the same.
+fn admin(data: &Path) -> Option<Listener> {
+    match admin::bind(data) {
+        Ok(socket) => Some(Listener::local(socket)),
+        Err(error) => {
+            let path = admin::path(data);
+            tracing::error!(
+                path = %path.display(), %error,
+                "no admin socket: `holdfast user` and its like do not reach this server without --server"
+            );
+            None
+        }
+    }
+}
+
+fn door(settings: &Settings, registry: &Arc<Registry>) -> Result<Door, Complaint> {
+    let config = &settings.server;
+    let proxies = Proxies::compile(&config.trusted_proxies, &config.external_url)
+        .map_err(|mistakes| mistakes.join("\n"))?;
+    if proxies.trusts_everybody() {
+        tracing::warn!(
+            "`server.trusted_proxies` trusts every address: every client may claim to be any other"
+        );
+    }
+    let stall = Duration::from_secs(config.stall_secs);
+    Ok(Door::new(Arc::clone(registry), stall).behind(proxies).with_hsts(config.tls.hsts))
 }
 
 /// Done when the process is asked to stop.

@@ -5,13 +5,13 @@
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::headers::{REQUEST_ID, value};
+use crate::http::peer::Peer;
 use crate::stream::ByteStream;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub struct Observed {
     method: Method,
     uri: Uri,
     agent: Option<HeaderValue>,
-    peer: Option<SocketAddr>,
+    peer: Peer,
     began: Instant,
     told: bool,
 }
@@ -38,7 +38,7 @@ fn next_id() -> String {
 
 impl Observed {
     /// A request has come.
-    pub fn begin(request: &Request<Incoming>, peer: Option<SocketAddr>) -> Self {
+    pub fn begin(request: &Request<Incoming>, peer: Peer) -> Self {
         Self {
             id: next_id(),
             method: request.method().clone(),
@@ -89,7 +89,7 @@ impl Observed {
             status,
             bytes,
             micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            peer = self.peer.map(tracing::field::display),
+            peer = %self.peer,
             agent = self.agent.as_ref().and_then(|agent| agent.to_str().ok()),
         );
     }

@@ -3,15 +3,15 @@
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::observe::Observed;
+use crate::http::peer::Peer;
 use crate::http::state::Door;
 use crate::http::v2::route::Unroutable;
 use crate::http::v2::serve;
-use crate::http::{headers, ops};
+use crate::http::{headers, ops, protect};
 use http::{HeaderValue, Method, Request, Response};
-use std::net::SocketAddr;
 
 /// Answers a request. Infallible: every problem is a response.
-pub async fn answer(door: &Door, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<Outgoing> {
+pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Response<Outgoing> {
     let observed = Observed::begin(&request, peer);
     let path = request.uri().path();
     let of_api = path == "/v2" || path.starts_with("/v2/");
@@ -36,5 +36,6 @@ pub async fn answer(door: &Door, request: Request<Incoming>, peer: Option<Socket
     if of_api {
         response.headers_mut().insert(headers::API_VERSION, HeaderValue::from_static("registry/2.0"));
     }
+    protect::protect(response.headers_mut(), of_api, door.hsts && peer.is_tls());
     observed.end(response)
 }

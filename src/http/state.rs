@@ -1,5 +1,6 @@
 //! What every handler is given.
 
+use crate::http::origin::Proxies;
 use crate::registry::parts::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +15,36 @@ pub struct Door {
     pub stall: Duration,
     /// Memory for manifests on their way in.
     pub manifest_room: Arc<ManifestRoom>,
+    /// Which proxies are trusted, and what we are called from outside.
+    pub proxies: Arc<Proxies>,
+    /// Browsers that came over TLS are told to come so always.
+    pub hsts: bool,
 }
 
 impl Door {
-    /// A door on these rules.
+    /// A door on these rules, with no proxy in front of it.
     pub fn new(registry: Arc<Registry>, stall: Duration) -> Self {
-        Self { registry, stall, manifest_room: Arc::new(ManifestRoom::default()) }
+        Self {
+            registry,
+            stall,
+            manifest_room: Arc::new(ManifestRoom::default()),
+            proxies: Arc::new(Proxies::default()),
+            hsts: false,
+        }
+    }
+
+    /// The same door, behind these proxies.
+    #[must_use]
+    pub fn behind(mut self, proxies: Proxies) -> Self {
+        self.proxies = Arc::new(proxies);
+        self
+    }
+
+    /// The same door, which tells browsers to come over TLS always, or does not.
+    #[must_use]
+    pub fn with_hsts(mut self, hsts: bool) -> Self {
+        self.hsts = hsts;
+        self
     }
 }
 

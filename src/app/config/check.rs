@@ -1,7 +1,11 @@
 //! What the types cannot tell of a configuration: values that read well and make no sense.
 
+use crate::app::acme;
 use crate::app::config::settings::Settings;
 use crate::app::config::tree::Mistake;
+use crate::app::server;
+use crate::app::tls::files::Files;
+use crate::http::origin::{Proxies, is_host};
 use crate::registry::config::MANIFEST_BYTES_LEAST;
 
 /// Every mistake in the values.
@@ -13,9 +17,8 @@ pub fn check(settings: &Settings) -> Vec<Mistake> {
         }
     };
     demand(!settings.data.is_empty(), "`data` is empty: it names the folder of everything");
-    let (host, port) = settings.server.listen.rsplit_once(':').unwrap_or_default();
     demand(
-        !host.is_empty() && port.parse::<u16>().is_ok(),
+        is_listen(&settings.server.listen),
         "`server.listen` has the form ADDRESS:PORT, as in 127.0.0.1:5000 or [::]:5000",
     );
     demand(settings.server.connections_max > 0, "`server.connections_max` is 0: nobody could connect");
@@ -39,5 +42,67 @@ pub fn check(settings: &Settings) -> Vec<Mistake> {
         settings.registry.upload_idle_secs >= 60,
         "`registry.upload_idle_secs` is less than 60: uploads would be dropped under their clients' hands",
     );
+    mistakes.extend(names(&settings.server));
+    if settings.server.acme.is_on() {
+        mistakes.extend(acme(&settings.server));
+    }
+    mistakes
+}
+
+/// Whether a text is an address and a port to listen on.
+fn is_listen(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+/// What we are called, and by whose word; whether there is TLS, or something like it.
+fn names(server: &server::Config) -> Vec<Mistake> {
+    let mut mistakes =
+        Proxies::compile(&server.trusted_proxies, &server.external_url).err().unwrap_or_default();
+    if let Err(half) = Files::of(&server.tls) {
+        mistakes.push(half.to_string());
+    }
+    mistakes
+}
+
+/// An ACME client that is on.
+fn acme(server: &server::Config) -> Vec<Mistake> {
+    const DOMAINS_MAX: usize = 100;
+    let acme::config::Config { domains, email, accept_terms, directory, http_listen, .. } = &server.acme;
+    let mut mistakes = Vec::new();
+    let mut demand = |holds: bool, mistake: String| {
+        if !holds {
+            mistakes.push(mistake);
+        }
+    };
+    demand(
+        server.tls.certificate.is_empty() && server.tls.key.is_empty(),
+        "`server.tls.certificate` and `server.acme.domains` are both set: one certificate is enough".into(),
+    );
+    demand(
+        *accept_terms,
+        format!(
+            "`server.acme.accept_terms` is false: read the terms of service that {directory} names, and say true \
+             to agree to them"
+        ),
+    );
+    demand(directory.starts_with("https://"), "`server.acme.directory` does not begin with https://".into());
+    demand(
+        http_listen.is_empty() || is_listen(http_listen),
+        "`server.acme.http_listen` has the form ADDRESS:PORT, as in 0.0.0.0:80".into(),
+    );
+    demand(
+        email.is_empty() || (email.contains('@') && !email.contains([' ', ':', ',', '?'])),
+        "`server.acme.email` is not an address of e-mail".into(),
+    );
+    demand(domains.len() <= DOMAINS_MAX, "`server.acme.domains` has more than 100 names".into());
+    for domain in domains {
+        let is_address = domain.parse::<std::net::IpAddr>().is_ok();
+        demand(
+            is_host(domain) && !domain.contains(['[', ':', '_']) && !domain.ends_with('.') && !is_address,
+            format!(
+                "`server.acme.domains`: {domain:?} is no name that a certificate can be had for in this way"
+            ),
+        );
+    }
     mistakes
 }

@@ -3,6 +3,9 @@
 use crate::app::config::env::variable;
 use crate::app::config::settings::Settings;
 use crate::app::config::tree::leaves;
+use crate::app::identity::{Identity, too_wide};
+use crate::app::listener::addresses;
+use crate::app::server;
 use crate::metadata::config::Engine;
 use crate::registry::config::AbsentContent;
 use std::fmt::Write as _;
@@ -29,7 +32,9 @@ pub fn explain(settings: &Settings) -> String {
     let mut line = |what: &str, means: String| {
         let _ = writeln!(text, "{what:<12}{means}");
     };
-    line("serves", format!("http://{} (plain HTTP)", settings.server.listen));
+    for (what, means) in door(&settings.server) {
+        line(what, means);
+    }
     line("access", "open: there are no accounts yet, so `serve` demands --open".into());
     line("images", format!("{} (registry:2's layout; back this up)", storage.display()));
     line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));
@@ -60,6 +65,34 @@ pub fn explain(settings: &Settings) -> String {
         let _ = writeln!(text, "\nnot at its default:\n{changed}");
     }
     text
+}
+
+/// Where it is reached, by whom, and what it shows there.
+fn door(server: &server::Config) -> Vec<(&'static str, String)> {
+    let listen = &server.listen;
+    let mut lines = Vec::new();
+    match Identity::of(server) {
+        Ok(Identity::Plain) => lines.push(("serves", format!("http://{listen} (plain HTTP)"))),
+        Ok(Identity::Files(_, pair)) => {
+            lines.push(("serves", format!("https://{listen} (certificate for {})", pair.told())));
+        }
+        Ok(Identity::Acme) => {
+            let (domains, directory) = (server.acme.domains.join(", "), &server.acme.directory);
+            lines.push(("serves", format!("https://{listen} (certificate for {domains} from {directory})")));
+        }
+        Err(refusal) => lines.push(("REFUSED", format!("`serve` will not start: {refusal}"))),
+    }
+    if let Some(refusal) = addresses(listen).ok().and_then(|found| too_wide(server, &found, false)) {
+        lines.push(("REFUSED", refusal));
+    }
+    if !server.external_url.is_empty() {
+        lines.push(("called", server.external_url.clone()));
+    }
+    if !server.trusted_proxies.is_empty() {
+        let proxies = server.trusted_proxies.join(", ");
+        lines.push(("proxies", format!("{proxies} may say who the client is, and what it asked for")));
+    }
+    lines
 }
 
 fn changed(settings: &Settings) -> String {

@@ -17,6 +17,8 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     /// `--listen`
     pub listen: Option<String>,
+    /// `--behind-proxy`
+    pub behind_proxy: bool,
 }
 
 /// Reads the configuration of this process.
@@ -56,6 +58,9 @@ pub fn compose(
     }
     if let Some(listen) = &flags.listen {
         tree::set(&mut table, "server.listen", Value::String(listen.clone()));
+    }
+    if flags.behind_proxy {
+        tree::set(&mut table, "server.behind_proxy", Value::Boolean(true));
     }
     let settings = Settings {
         data: section(&table, "data", &mut mistakes),

@@ -1,0 +1,30 @@
+//! Certificates that we sign ourselves: the answer to a TLS-ALPN-01 challenge (RFC 8737), and what is shown until
+//! the first true one is there. Nobody is meant to trust them.
+
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
+
+/// What goes wrong when there is no randomness, or a name is none.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is shown before there is anything better.
+pub fn temporary(names: &[String]) -> Result<Arc<CertifiedKey>, Error> {
+    made(CertificateParams::new(names)?)
+}
+
+/// The answer to a challenge: the digest of its key authorization, in a certificate for that name alone.
+pub fn challenge(name: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>, Error> {
+    let mut params = CertificateParams::new([name.to_owned()])?;
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    made(params)
+}
+
+fn made(params: CertificateParams) -> Result<Arc<CertifiedKey>, Error> {
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?.der().clone();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Ok(Arc::new(CertifiedKey::from_der(vec![certificate], key, &default_provider())?))
+}
