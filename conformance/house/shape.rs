@@ -13,7 +13,7 @@ const HUBS: [&str; 7] = ["types", "util", "utils", "common", "prelude", "helpers
 const TRAIT_ROOMS: [&str; 2] = ["src/storage", "src/metadata"];
 
 /// Crates with the only places that may name them: files, or folders with all below.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("axum", &["src/http/", "src/app/"]),
     ("hyper", &["src/http/", "src/app/"]),
     ("hyper_util", &["src/http/", "src/app/"]),
@@ -23,6 +23,7 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("sqlx", &["src/metadata/postgres/"]),
     ("jsonwebtoken", &["src/auth/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
+    ("reqwest", &["src/upstream/"]),
     ("rustix", &["src/storage/", "src/metadata/", "src/app/", "src/cli/"]),
 ];
 
@@ -295,6 +296,7 @@ mod tests {
             ("src/metadata/embedded/a.rs", "#[derive(sqlx::FromRow)] struct A;"),
             ("src/http/token.rs", "use jsonwebtoken::encode;"),
             ("src/app/config.rs", "use clap::Parser;"),
+            ("src/cli/ls.rs", "use reqwest::Url;"),
             ("src/registry/a.rs", "use rustix::fs;"),
             ("src/app/build.rs", "use crate::metadata::embedded::sled; fn f() { ::sled::open() }"),
         ] {
@@ -310,6 +312,7 @@ mod tests {
             ("src/metadata/embedded/sled.rs", "use sled::Db;"),
             ("src/metadata/postgres/a.rs", "use sqlx::query;"),
             ("src/main.rs", "use clap::Parser;"),
+            ("src/upstream/wire.rs", "use reqwest::Client;"),
             (
                 "src/app/build.rs",
                 "use crate::metadata::embedded::{redb, sled}; fn f() { sled::open(redb::open()) }",

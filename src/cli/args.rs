@@ -1,6 +1,9 @@
 //! The command line.
 
 use crate::app::config::load::Flags;
+use crate::cli::inspect::Inspect;
+use crate::cli::ls::Ls;
+use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -22,6 +25,12 @@ pub enum Command {
     Check(Common),
     /// Make the metadata again from the images in storage; the server must be stopped
     Rebuild(Common),
+    /// List the repositories of a registry, or the tags of a repository
+    Ls(Ls),
+    /// Show what an image is made of
+    Inspect(Inspect),
+    /// Remove tags, or manifests with all their tags
+    Rm(Rm),
 }
 
 /// Flags of every command.

@@ -2,8 +2,19 @@
 
 pub mod args;
 pub mod check;
+pub mod filter;
+pub mod inspect;
+pub mod inspect_text;
+pub mod inspected;
+pub mod listed;
+pub mod ls;
 pub mod prepare;
 pub mod rebuild;
+pub mod remote;
+pub mod rm;
 pub mod run;
+pub mod secret_input;
 pub mod serve;
+pub mod table;
 pub mod terminal;
+pub mod traffic;

@@ -1,0 +1,234 @@
+//! `holdfast ls`: the repositories of a registry, or the tags of a repository.
+
+use crate::cli::filter::Filter;
+use crate::cli::listed::{self, RepositoryRow, Sort, Summary, TagRow};
+use crate::cli::prepare::runtime;
+use crate::cli::remote::Remote;
+use crate::cli::terminal::{Ending, complain, say, say_json};
+use crate::cli::traffic::Progress;
+use crate::oci::reference::Reference;
+use crate::oci::repository::Repository;
+use crate::oci::tag::Tag;
+use crate::upstream::address::Address;
+use crate::upstream::client::Client;
+use crate::upstream::error::{Error, printable};
+use crate::upstream::image_name::ImageName;
+use crate::upstream::look::{self, Depth};
+use crate::upstream::{manifests, repositories, tags};
+use clap::Args;
+use futures_util::StreamExt;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Flags of `ls`.
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// List the tags of this repository, [HOST[:PORT]/]NAME; HOST/ alone lists the repositories there
+    #[arg(value_name = "REPOSITORY")]
+    pub repository: Option<String>,
+    /// 0: names alone; 1: with what they hold
+    #[arg(long, short, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub level: u8,
+    /// Sort by name, by age (newest first) or by size (largest first), rather than as the registry does
+    #[arg(long, value_enum)]
+    pub sort: Option<Sort>,
+    /// Turn the order round
+    #[arg(long)]
+    pub reverse: bool,
+    /// Only names that hold this text, or that match it as a whole if it has `*`, `**` or `?` in it
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Print JSON
+    #[arg(long, short)]
+    pub json: bool,
+    /// Tell at the end how many requests it took
+    #[arg(long)]
+    pub statistics: bool,
+    /// Names to ask for at once; a registry may give fewer
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub page_size: u32,
+    /// Where.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// What is listed.
+enum Listed {
+    Repositories,
+    Tags(Repository),
+}
+
+/// Lists.
+pub fn run(args: &Ls) -> Result<(), Ending> {
+    let (address, what) = target(args)?;
+    runtime()?.block_on(async {
+        let progress = Progress::new(args.remote.verbose);
+        let client = args.remote.client(&address, Some(progress.watch())).await?;
+        let done = match &what {
+            Listed::Repositories => list_repositories(args, &client, &progress).await,
+            Listed::Tags(repository) => list_tags(args, &client, repository, &progress).await,
+        };
+        progress.end();
+        if args.statistics {
+            progress.statistics(&[&client]);
+        }
+        done
+    })
+}
+
+fn target(args: &Ls) -> Result<(Address, Listed), Ending> {
+    let Some(text) = &args.repository else { return repositories_at(args, args.remote.address()?) };
+    if let Some(host) = text.strip_suffix('/') {
+        return repositories_at(args, args.remote.address_of_host(host)?);
+    }
+    let (address, name) = args.remote.image(text)?;
+    let ImageName { repository, tag: None, digest: None, .. } = name else {
+        return Err(Ending::Usage(format!("{text:?} is one image: see it with `holdfast inspect {text}`")));
+    };
+    Ok((address, Listed::Tags(repository)))
+}
+
+fn repositories_at(args: &Ls, address: Address) -> Result<(Address, Listed), Ending> {
+    match args.sort {
+        None | Some(Sort::Name) => Ok((address, Listed::Repositories)),
+        Some(_) => Err(Ending::Usage(
+            "repositories have no age or size to be sorted by: sort the tags of one".into(),
+        )),
+    }
+}
+
+async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> Result<(), Ending> {
+    let page_size = args.page_size as usize;
+    let mut names = repositories::list(client, page_size).await.map_err(|error| hinted(args, error))?;
+    keep(args, &mut names, |name| name);
+    if args.sort == Some(Sort::Name) {
+        names.sort_unstable();
+    }
+    if args.reverse {
+        names.reverse();
+    }
+    if args.level == 0 {
+        progress.end();
+        return print_names(args, "repositories", &names, &json!({ "repositories": names }));
+    }
+    let asked = names.into_iter().map(|name| async move {
+        let listed = match name.parse::<Repository>() {
+            // A repository that has no tags any more is still in the catalog of registry:2, and not found in it.
+            Ok(repository) => tags::list(client, &repository, page_size).await.map(Option::unwrap_or_default),
+            Err(error) => Err(Error::Given(error.to_string())),
+        };
+        let error = listed.as_ref().err().map(ToString::to_string);
+        RepositoryRow { repository: name, tags: listed.unwrap_or_default(), error }
+    });
+    let rows: Vec<RepositoryRow> =
+        futures_util::stream::iter(asked).buffered(args.remote.max_requests.into()).collect().await;
+    progress.end();
+    match args.json {
+        true => say_json(&json!({ "repositories": rows }))?,
+        false => say(&listed::repositories_table(&rows)),
+    }
+    told(rows.iter().filter_map(|row| Some((row.repository.as_str(), row.error.as_deref()?))))
+}
+
+async fn list_tags(
+    args: &Ls,
+    client: &Client,
+    repository: &Repository,
+    progress: &Progress,
+) -> Result<(), Ending> {
+    let names =
+        tags::list(client, repository, args.page_size as usize).await.map_err(|error| hinted(args, error))?;
+    let mut names =
+        names.ok_or_else(|| format!("there is no repository {repository} at {}", client.address()))?;
+    keep(args, &mut names, |name| name);
+    let detailed = args.level == 1 || matches!(args.sort, Some(Sort::Created | Sort::Size));
+    let mut rows = if detailed {
+        rows(args, client, repository, names).await
+    } else {
+        names.into_iter().map(|tag| TagRow { tag, image: None, error: None }).collect()
+    };
+    if let Some(by) = args.sort {
+        listed::sort(&mut rows, by);
+    }
+    if args.reverse {
+        rows.reverse();
+    }
+    progress.end();
+    if args.level == 0 {
+        let names: Vec<String> = rows.iter().map(|row| row.tag.clone()).collect();
+        print_names(args, "tags", &names, &json!({ "repository": repository, "tags": names }))?;
+    } else if args.json {
+        say_json(&json!({ "repository": repository, "tags": rows }))?;
+    } else {
+        say(&listed::tags_table(&rows));
+    }
+    told(rows.iter().filter_map(|row| Some((row.tag.as_str(), row.error.as_deref()?))))
+}
+
+/// What each tag means. Several tags often mean the same: it is looked into once.
+async fn rows(args: &Ls, client: &Client, repository: &Repository, names: Vec<String>) -> Vec<TagRow> {
+    let known = Mutex::new(HashMap::new());
+    let known = &known;
+    let asked = names.into_iter().map(|name| async move {
+        let looked = async {
+            let tag: Tag = name.parse().map_err(|error| Error::Given(format!("{error}")))?;
+            let Some(fetched) = manifests::fetch(client, repository, &Reference::Tag(tag)).await? else {
+                return Err(Error::Here(
+                    "it means nothing: it was just removed, or its manifest is lost".into(),
+                ));
+            };
+            let seen = known.lock().unwrap_or_else(PoisonError::into_inner).get(&fetched.digest).cloned();
+            if let Some(summary) = seen {
+                return Ok::<Summary, Error>(summary);
+            }
+            let look = look::into(client, repository, fetched, Depth::Summary).await?;
+            let summary = Summary::of(&look);
+            known.lock().unwrap_or_else(PoisonError::into_inner).insert(summary.digest, summary.clone());
+            Ok(summary)
+        };
+        let (image, error) = match looked.await {
+            Ok(summary) => (Some(summary), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        TagRow { tag: name, image, error }
+    });
+    futures_util::stream::iter(asked).buffered(args.remote.max_requests.into()).collect().await
+}
+
+fn keep<T>(args: &Ls, names: &mut Vec<T>, text: impl Fn(&T) -> &String) {
+    if let Some(filter) = args.filter.as_deref().map(Filter::new) {
+        names.retain(|name| filter.shows(text(name)));
+    }
+}
+
+/// Names one a line, so that they can be piped; nothing at all if there is none.
+fn print_names(args: &Ls, what: &str, names: &[String], json: &serde_json::Value) -> Result<(), Ending> {
+    if args.json {
+        return Ok(say_json(json)?);
+    }
+    if names.is_empty() {
+        complain(&format!("there are no {what}"));
+    } else {
+        say(&names.iter().map(|name| printable(name)).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
+}
+
+fn hinted(args: &Ls, error: Error) -> Ending {
+    match Ending::from(error.clone()) {
+        Ending::Failed(told) if matches!(error, Error::Answer { status: 400, .. }) => Ending::Failed(
+            format!("{told}. It may not give {} names at once: try --page-size 100", args.page_size),
+        ),
+        other => other,
+    }
+}
+
+fn told<'a>(errors: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), Ending> {
+    let mut done = Ok(());
+    for (name, error) in errors {
+        complain(&format!("{}: {error}", printable(name)));
+        done = Err(Ending::Told);
+    }
+    done
+}
