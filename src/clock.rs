@@ -7,6 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub trait Clock: Send + Sync {
     /// Seconds since the Unix epoch.
     fn unix_secs(&self) -> u64;
+
+    /// Milliseconds since the Unix epoch.
+    fn unix_millis(&self) -> u64 {
+        self.unix_secs() * 1000
+    }
 }
 
 /// The operating system's clock.
@@ -18,6 +23,12 @@ impl Clock for SystemClock {
     fn unix_secs(&self) -> u64 {
         // A clock before 1970 reads as 1970: ages are then large, and nothing younger is thrown away.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    }
+
+    #[allow(clippy::disallowed_methods)] // the one place
+    fn unix_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -2,17 +2,20 @@
 //!
 //! `build.rs` is the only file that names concrete parts. No rule lives here.
 
+pub mod accounts;
 pub mod acme;
 pub mod admin;
 pub mod build;
 pub mod config;
 pub mod connection;
+pub mod first_admin;
 pub mod identity;
 pub mod listener;
 pub mod lock;
 pub mod memory;
 pub mod open_files;
 pub mod opening;
+pub mod reload;
 pub mod server;
 pub mod start;
 pub mod telemetry;

@@ -61,7 +61,10 @@ pub struct Account {
     /// The opaque token that it was exchanged for: when that is revoked, this one ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Groups, from sources that can tell them only at a login (LDAP).
+    /// May do everything, from sources that can tell it only at a login (LDAP).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admin: bool,
+    /// Groups, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
     /// Labels, likewise.
@@ -78,6 +81,7 @@ impl Account {
             source: String::new(),
             epoch: 0,
             token: None,
+            admin: false,
             groups: Vec::new(),
             labels: BTreeMap::new(),
         }

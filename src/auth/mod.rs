@@ -8,13 +8,17 @@ pub mod certificate;
 pub mod claims;
 pub mod config;
 pub mod error;
+pub mod exchange;
+pub mod gate;
 pub mod issuer;
 pub mod key;
 pub mod key_pair;
 pub mod key_set;
+pub mod owners;
 pub mod public_key;
 pub mod ring;
 pub mod scope;
+pub mod session;
 #[cfg(test)]
 mod signing_fakes;
 pub mod verified;

@@ -1,8 +1,11 @@
 //! The hands: one file a command. Speaks to people; everything it does is in the rooms below.
 
+pub mod accounts;
 pub mod args;
 pub mod check;
 pub mod filter;
+pub mod health;
+pub mod initial_password;
 pub mod inspect;
 pub mod inspect_text;
 pub mod inspected;

@@ -1,12 +1,14 @@
 //! The one table from refusals and failures to the wire: status, the specification's code, a sentence that
 //! helps. Never a path, a library's text or anything else that is only for the log.
 
+use crate::auth::error::Error as AuthError;
 use crate::http::body::{Outgoing, Refused};
+use crate::http::challenge::Challenge;
 use crate::http::v2::route::Unroutable;
 use crate::oci::error::Invalid;
 use crate::registry::error::Error as RuleError;
 use crate::{metadata, storage};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -19,6 +21,18 @@ pub enum Problem {
     Rule(RuleError),
     /// A body was not taken.
     Body(Refused),
+    /// Accounts refused or failed.
+    Auth(AuthError),
+    /// The client has to log in, or to come with another token.
+    Unauthorized(Box<Challenge>),
+    /// The rules do not allow it, whoever asks again.
+    Denied,
+    /// Too many wrong passwords; to be tried again after so many seconds.
+    Throttled(u64),
+    /// A request to the admin API does not read: a sentence.
+    Api(String),
+    /// The registry has no accounts: it is open.
+    NoAccounts,
     /// A header of a chunk does not read.
     ChunkRange,
     /// The metadata is not whole yet.
@@ -30,6 +44,12 @@ pub enum Problem {
 impl From<RuleError> for Problem {
     fn from(error: RuleError) -> Self {
         Self::Rule(error)
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(error)
     }
 }
 
@@ -65,6 +85,12 @@ impl Problem {
             Self::Rule(error) => rule_row(error),
             Self::Body(Refused::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
             Self::Body(Refused::Cut(_)) => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
+            Self::Auth(error) => auth_row(error),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Denied => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            Self::Api(_) => (StatusCode::BAD_REQUEST, "INVALID"),
+            Self::NoAccounts => (StatusCode::NOT_FOUND, "UNSUPPORTED"),
             Self::ChunkRange => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
@@ -79,6 +105,7 @@ impl Problem {
                 | RuleError::Metadata(metadata::error::Error::Full),
             ) => "the registry's disk is full; nothing was stored, and its operator must make room".into(),
             Self::Rule(RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_))
+            | Self::Auth(AuthError::Storage(_) | AuthError::Metadata(_) | AuthError::Key(_))
             | Self::Broken => {
                 "the registry could not answer; its log says why under this request's X-Request-Id".into()
             }
@@ -86,7 +113,16 @@ impl Problem {
                 "the body ended before its end, or stood still for too long".into()
             }
             Self::Rule(error) => error.to_string(),
-            Self::Body(Refused::TooLarge) => "the manifest is larger than this registry takes".into(),
+            Self::Auth(AuthError::Source { .. }) => {
+                "the source of users could not be reached; try again, or tell the registry's operator".into()
+            }
+            Self::Auth(error) => error.to_string(),
+            Self::Unauthorized(challenge) => challenge.message().into(),
+            Self::Denied => "requested access to the resource is denied".into(),
+            Self::Throttled(secs) => format!("too many failed logins; try again in {secs} seconds"),
+            Self::Api(why) => why.clone(),
+            Self::NoAccounts => "this registry was started with --open: it has no accounts".into(),
+            Self::Body(Refused::TooLarge) => "the body is larger than this registry takes".into(),
             Self::ChunkRange => "Content-Range has the form <first>-<last>, both inclusive".into(),
             Self::NotReady => {
                 "the registry is reading its storage and answers when it has; /readyz tells how far it is"
@@ -141,6 +177,12 @@ impl Problem {
             Self::NotReady | Self::Rule(RuleError::UploadsTooMany) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
+            Self::Throttled(secs) | Self::Auth(AuthError::Busy(secs)) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*secs));
+            }
+            Self::Unauthorized(challenge) => {
+                headers.insert(WWW_AUTHENTICATE, challenge.header());
+            }
             _ => {}
         }
         response
@@ -153,6 +195,22 @@ fn invalid_row(invalid: &Invalid) -> (StatusCode, &'static str) {
         Invalid::Tag(_) | Invalid::Manifest(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
         Invalid::Digest(..) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         Invalid::Upload(_) => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+    }
+}
+
+fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
+    match error {
+        AuthError::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID"),
+        AuthError::Absent(_) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+        AuthError::Exists(_) | AuthError::Stale => (StatusCode::CONFLICT, "CONFLICT"),
+        AuthError::Refused(_) => (StatusCode::FORBIDDEN, "DENIED"),
+        AuthError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        AuthError::Storage(storage::error::Error::Full) | AuthError::Metadata(metadata::error::Error::Full) => {
+            (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
+        }
+        AuthError::Source { .. } | AuthError::Key(_) | AuthError::Storage(_) | AuthError::Metadata(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The line is written when the last byte of the answer has left, or when the client has gone away.
 
+use crate::auth::session::Session;
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
 use crate::http::headers::{REQUEST_ID, value};
@@ -13,7 +14,7 @@ use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use std::io;
 use std::pin::Pin;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -25,6 +26,7 @@ pub struct Observed {
     uri: Uri,
     agent: Option<HeaderValue>,
     peer: Peer,
+    who: OnceLock<String>,
     began: Instant,
     told: bool,
 }
@@ -45,8 +47,16 @@ impl Observed {
             uri: request.uri().clone(),
             agent: request.headers().get(USER_AGENT).cloned(),
             peer,
+            who: OnceLock::new(),
             began: Instant::now(),
             told: false,
+        }
+    }
+
+    /// Somebody was let in.
+    pub fn came(&self, session: &Session) {
+        if !session.identity.is_anonymous() {
+            let _ = self.who.set(session.identity.name.clone());
         }
     }
 
@@ -90,6 +100,7 @@ impl Observed {
             bytes,
             micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             peer = %self.peer,
+            who = self.who.get(),
             agent = self.agent.as_ref().and_then(|agent| agent.to_str().ok()),
         );
     }

@@ -1,10 +1,13 @@
 //! For whoever runs the registry: is it alive, is it ready.
 
 use crate::http::body::Outgoing;
+use crate::http::error::Problem;
 use crate::http::state::Door;
+use crate::http::v2::answer::Answer;
+use crate::http::v2::route::Unroutable;
 use crate::registry::readiness::State;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 
 /// `/healthz`: the process answers.
 pub fn healthz() -> Response<Outgoing> {
@@ -21,6 +24,15 @@ pub fn readyz(door: &Door) -> Response<Outgoing> {
         ),
         State::Failed => told(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"failed"}"#.into()),
     }
+}
+
+/// `/.well-known/jwks.json`: the public keys of our access tokens (RFC 7517).
+pub fn jwks(door: &Door, method: &Method) -> Answer {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Problem::Route(Unroutable::Method("GET, HEAD")));
+    }
+    let gate = door.gate.as_ref().ok_or(Problem::NoAccounts)?;
+    Ok(told(StatusCode::OK, gate.ring.jwks()))
 }
 
 fn told(status: StatusCode, body: String) -> Response<Outgoing> {

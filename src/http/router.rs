@@ -1,13 +1,15 @@
 //! Which part of the house answers a request.
 
+use crate::http::api::serve as api;
 use crate::http::body::{Incoming, Outgoing};
+use crate::http::challenge::{TOKEN_PATH, TOKEN_PATH_OTHER};
 use crate::http::error::Problem;
 use crate::http::observe::Observed;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
 use crate::http::v2::route::Unroutable;
 use crate::http::v2::serve;
-use crate::http::{headers, ops, protect};
+use crate::http::{headers, ops, protect, token};
 use http::{HeaderValue, Method, Request, Response};
 
 /// Answers a request. Infallible: every problem is a response.
@@ -16,7 +18,12 @@ pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Resp
     let path = request.uri().path();
     let of_api = path == "/v2" || path.starts_with("/v2/");
     let answer = match path {
-        _ if of_api => serve::serve(door, request).await,
+        _ if of_api => serve::serve(door, request, peer, &observed).await,
+        TOKEN_PATH | TOKEN_PATH_OTHER => token::answer(door, request, peer).await,
+        "/.well-known/jwks.json" => ops::jwks(door, request.method()),
+        _ if path.strip_prefix(api::PREFIX).is_some_and(|rest| rest.starts_with('/')) => {
+            api::serve(door, request, peer, &observed).await
+        }
         "/healthz" | "/readyz" if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             Err(Problem::Route(Unroutable::Method("GET, HEAD")))
         }

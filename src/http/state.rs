@@ -1,5 +1,7 @@
 //! What every handler is given.
 
+use crate::auth::gate::Gate;
+use crate::events::sink::{EventSink, Nobody};
 use crate::http::origin::Proxies;
 use crate::registry::parts::Registry;
 use std::sync::Arc;
@@ -15,6 +17,12 @@ pub struct Door {
     pub stall: Duration,
     /// Memory for manifests on their way in.
     pub manifest_room: Arc<ManifestRoom>,
+    /// Who comes in. `None`: the registry is open, and everybody may do everything.
+    pub gate: Option<Arc<Gate>>,
+    /// Is told what happens.
+    pub events: Arc<dyn EventSink>,
+    /// Called when somebody has changed the password that the first start made.
+    pub initial_password_changed: Arc<dyn Fn() + Send + Sync>,
     /// Which proxies are trusted, and what we are called from outside.
     pub proxies: Arc<Proxies>,
     /// Browsers that came over TLS are told to come so always.
@@ -22,15 +30,26 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door on these rules, with no proxy in front of it.
+    /// A door on these rules, open to everybody, with no proxy in front of it.
     pub fn new(registry: Arc<Registry>, stall: Duration) -> Self {
         Self {
             registry,
             stall,
             manifest_room: Arc::new(ManifestRoom::default()),
+            gate: None,
+            events: Arc::new(Nobody),
+            initial_password_changed: Arc::new(|| {}),
             proxies: Arc::new(Proxies::default()),
             hsts: false,
         }
+    }
+
+    /// The same door, with a gate if one is given, that tells what happens.
+    #[must_use]
+    pub fn guarded(mut self, gate: Option<Arc<Gate>>, events: Arc<dyn EventSink>) -> Self {
+        self.gate = gate;
+        self.events = events;
+        self
     }
 
     /// The same door, behind these proxies.

@@ -9,7 +9,7 @@ use crate::oci::tag::Tag;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::{mount, pull, recover};
-use crate::storage::links::Name;
+use crate::storage::links::{Found, Link, Name};
 
 /// Removes a tag and nothing else.
 pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
@@ -70,6 +70,35 @@ pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest)
     .await;
     drop(removing);
     recover::after(registry, id, &intent, removed).await
+}
+
+/// Removes all that a repository holds: manifests with their tags, then its holds on blobs. What somebody pushes
+/// meanwhile stays.
+pub async fn repository(registry: &Registry, repository: &Repository) -> Result<()> {
+    let (mut manifests, mut blobs) = (Vec::new(), Vec::new());
+    let mut visit = |found| match found {
+        Found::Link { link: Link::Revision(digest), .. } => manifests.push(digest),
+        Found::Link { link: Link::Layer(digest), .. } => blobs.push(digest),
+        _ => {}
+    };
+    registry.storage.links.walk(repository, &mut visit).await?;
+    let mut held = 0;
+    for digest in &manifests {
+        held += gone(manifest(registry, repository, digest).await)?;
+    }
+    for digest in &blobs {
+        held += gone(blob(registry, repository, digest).await)?;
+    }
+    if held == 0 { Err(Error::RepositoryUnknown(repository.clone())) } else { Ok(()) }
+}
+
+/// Whether something was removed; that it was gone already is no error.
+fn gone(removed: Result<()>) -> Result<u64> {
+    match removed {
+        Ok(()) => Ok(1),
+        Err(Error::ManifestUnknown(..) | Error::BlobUnknown(..)) => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 async fn forget(registry: &Registry, repository: &Repository, names: &[Name], id: IntentId) -> Result<()> {

@@ -19,4 +19,5 @@ pub mod rebuild;
 pub mod recover;
 pub mod referrer;
 pub mod sessions;
+pub mod summary;
 pub mod uploads;

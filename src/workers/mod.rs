@@ -1,3 +1,5 @@
 //! The back door: the same rules, called by a clock.
 
+pub mod audit;
 pub mod purge;
+pub mod tend;

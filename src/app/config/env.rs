@@ -7,6 +7,9 @@ use toml::{Table, Value};
 /// Variables of ours that are no keys: the configuration file, and what the project's own scripts read.
 const NOT_KEYS: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS"];
 
+/// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
+pub const SECRETS: [&str; 2] = ["admin.password", "auth.ldap.bind_password"];
+
 /// The variable of a key.
 pub fn variable(key: &str) -> String {
     format!("HOLDFAST_{}", key.replace('.', "_").to_uppercase())
@@ -18,6 +21,13 @@ pub fn lay_over(known: &mut Table, variables: &[(String, String)], mistakes: &mu
         leaves(known).into_iter().map(|(key, value)| (variable(&key), key, value)).collect();
     for (name, text) in variables {
         if !name.starts_with("HOLDFAST_") || NOT_KEYS.contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(key) = secret_in_file(name) {
+            match std::fs::read_to_string(text) {
+                Ok(secret) => tree::set(known, key, Value::String(secret.trim_end_matches(['\r', '\n']).into())),
+                Err(error) => mistakes.push(format!("the environment's {name}: {text}: {error}")),
+            }
             continue;
         }
         let Some((_, key, old)) = keys.iter().find(|(known, _, _)| known == name) else {
@@ -33,6 +43,12 @@ pub fn lay_over(known: &mut Table, variables: &[(String, String)], mistakes: &mu
             None => mistakes.push(format!("the environment's {name} does not read as {}", old.type_str())),
         }
     }
+}
+
+/// The key of a secret whose file a variable names.
+fn secret_in_file(name: &str) -> Option<&'static str> {
+    let base = name.strip_suffix("_FILE")?;
+    SECRETS.into_iter().find(|key| variable(key) == base)
 }
 
 fn read(text: &str, like: &Value) -> Option<Value> {

@@ -1,7 +1,8 @@
 //! All settings, composed of those that each room owns.
 
-use crate::app::{server, telemetry};
-use crate::{metadata, registry, storage};
+use crate::app::{first_admin, server, telemetry};
+use crate::workers::audit;
+use crate::{acl, auth, metadata, registry, storage};
 use serde::{Deserialize, Serialize};
 
 /// The whole configuration.
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The folder of the metadata, of keys, and of the images unless `[storage]` says otherwise.
     pub data: String,
+    /// `[[acl]]`, in order.
+    pub acl: Vec<acl::config::Rule>,
     /// `[server]`
     pub server: server::Config,
     /// `[storage]`
@@ -18,6 +21,12 @@ pub struct Settings {
     pub metadata: metadata::config::Config,
     /// `[registry]`
     pub registry: registry::config::Config,
+    /// `[admin]`
+    pub admin: first_admin::Config,
+    /// `[auth]`
+    pub auth: auth::config::Config,
+    /// `[audit]`
+    pub audit: audit::Config,
     /// `[log]`
     pub log: telemetry::Config,
 }
@@ -26,10 +35,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data: "./holdfast-data".into(),
+            acl: Vec::new(),
             server: server::Config::default(),
             storage: storage::config::Config::default(),
             metadata: metadata::config::Config::default(),
             registry: registry::config::Config::default(),
+            admin: first_admin::Config::default(),
+            auth: auth::config::Config::default(),
+            audit: audit::Config::default(),
             log: telemetry::Config::default(),
         }
     }

@@ -141,17 +141,17 @@ impl NewToken {
     pub fn check(&self) -> Result<()> {
         description(Some(&self.description))?;
         let Some(ceiling) = &self.ceiling else { return Ok(()) };
-        if ceiling.repositories.is_empty() || ceiling.actions.is_empty() {
+        if ceiling.repositories().next().is_none() || ceiling.actions().is_empty() {
             return Err(Error::Invalid(
                 "a token without a repository or an action would give nothing".into(),
             ));
         }
-        if ceiling.repositories.len() > GLOBS_MAX || ceiling.actions.len() > Action::ALL.len() {
+        if ceiling.repositories().count() > GLOBS_MAX || ceiling.actions().len() > Action::ALL.len() {
             return Err(Error::Invalid(format!(
                 "a token has at most {GLOBS_MAX} repositories and 3 actions"
             )));
         }
-        ceiling.repositories.iter().try_for_each(|repository| glob(repository))
+        ceiling.repositories().try_for_each(glob)
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
     fn ceilings_are_bounded_and_give_something() {
         let form = |repositories: &[&str], actions: &[Action]| {
             let repositories = repositories.iter().map(|&glob| glob.to_owned()).collect();
-            let ceiling = Some(Ceiling { repositories, actions: actions.to_vec() });
+            let ceiling = Some(Ceiling::new(repositories, actions.to_vec()).unwrap());
             NewToken { ceiling, ..NewToken::default() }.check()
         };
         assert!(form(&["a/**", "b"], &Action::ALL).is_ok());

@@ -25,6 +25,15 @@ pub async fn check(directory: &Directory, text: &str) -> Result<Option<Arc<Token
     Ok(Some(token))
 }
 
+/// A token by its id, if it is still good: for asking whether what was got for it still holds. Counts as no use.
+pub async fn standing(directory: &Directory, id: &str) -> Result<Option<Arc<Token>>> {
+    let Some(token) = read(directory, id).await? else { return Ok(None) };
+    let now = directory.clock.unix_secs();
+    let is_over = token.expires.is_some_and(|expires| now >= expires);
+    let holds = !is_over && holds(directory, &token.owner, token.epoch).await?;
+    Ok(holds.then_some(token))
+}
+
 /// What an owner may see of a token of theirs.
 pub async fn find(directory: &Directory, id: &str) -> Result<Option<TokenView>> {
     let Some(token) = directory.find::<Token>(id).await? else { return Ok(None) };

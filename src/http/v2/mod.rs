@@ -5,6 +5,7 @@ pub mod answer;
 pub mod blobs;
 pub mod listing;
 pub mod manifests;
+pub mod needs;
 pub mod query;
 pub mod route;
 pub mod serve;

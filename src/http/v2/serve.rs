@@ -1,46 +1,91 @@
-//! The way of a request to the distribution API: parse, dispatch, answer.
+//! The way of a request to the distribution API: parse, admit, dispatch, answer.
 
+use crate::events::event::{Event, What};
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
+use crate::http::guard::{self, Guest};
+use crate::http::observe::Observed;
+use crate::http::peer::Peer;
 use crate::http::state::Door;
 use crate::http::v2::answer::{Answer, Asked};
+use crate::http::v2::needs::needs;
 use crate::http::v2::route::Route;
 use crate::http::v2::{blobs, listing, manifests, uploads};
+use crate::oci::reference::Reference;
+use crate::oci::repository::Repository;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 
 /// Answers a request whose path begins with `/v2`.
-pub async fn serve(door: &Door, request: Request<Incoming>) -> Answer {
+pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed: &Observed) -> Answer {
     let (head, body) = request.into_parts();
     let uri = &head.uri;
     let entries_max = door.registry.config.page_entries_max;
     let route = Route::parse(&head.method, uri.path(), uri.query(), entries_max).map_err(Problem::Route)?;
-    if !door.registry.readiness.is_ready() && route != Route::Version {
+    if !door.registry.readiness.is_ready() && (door.gate.is_some() || route != Route::Version) {
         return Err(Problem::NotReady);
     }
+    let needs = needs(&route);
+    let guest = guard::enter(door, &head, peer, || needs.scope()).await?;
+    observed.came(&guest.session);
+    guard::admit(door, &guest, needs)?;
+    let event = event(&route, &head.method, &guest);
+    let answer = dispatch(door, &guest, route, Asked { head, body }).await;
+    if let (Some(event), Ok(response)) = (event, &answer)
+        && response.status().is_success()
+    {
+        door.events.emit(event);
+    }
+    answer
+}
+
+async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Answer {
     match route {
         Route::Version => Ok(version()),
-        Route::Catalog(page) => listing::catalog(door, page).await,
+        Route::Catalog(page) => listing::catalog(door, guest, page).await,
         Route::Tags(name, page) => listing::tags(door, name, page).await,
         Route::Referrers(name, digest, artifact_type, page) => {
             listing::referrers(door, name, digest, artifact_type, page).await
         }
-        Route::ManifestGet(name, reference) => manifests::get(door, &head, name, reference).await,
+        Route::ManifestGet(name, reference) => manifests::get(door, &asked.head, name, reference).await,
         Route::ManifestPut(name, reference, tags) => {
-            manifests::put(door, Asked { head, body }, name, reference, tags).await
+            manifests::put(door, asked, name, reference, tags).await
         }
         Route::ManifestDelete(name, reference) => manifests::delete(door, name, reference).await,
-        Route::BlobGet(name, digest) => blobs::get(door, &head, name, digest).await,
+        Route::BlobGet(name, digest) => blobs::get(door, &asked.head, name, digest).await,
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
-        Route::UploadBegin(name, algorithm) => uploads::begin(door, name, algorithm).await,
-        Route::UploadWhole(name, digest) => uploads::whole(door, Asked { head, body }, name, digest).await,
-        Route::UploadMount(name, digest, from) => uploads::mount(door, name, digest, from).await,
-        Route::UploadStatus(name, id) => uploads::status(door, name, id).await,
-        Route::UploadAppend(name, id) => uploads::append(door, Asked { head, body }, name, id).await,
+        Route::UploadBegin(name, algorithm) => uploads::begin(door, guest, name, algorithm).await,
+        Route::UploadWhole(name, digest) => uploads::whole(door, guest, asked, name, digest).await,
+        Route::UploadMount(name, digest, from) => uploads::mount(door, guest, name, digest, from).await,
+        Route::UploadStatus(name, id) => uploads::status(door, guest, name, id).await,
+        Route::UploadAppend(name, id) => uploads::append(door, guest, asked, name, id).await,
         Route::UploadFinish(name, id, digest) => {
-            uploads::finish(door, Asked { head, body }, name, id, digest).await
+            uploads::finish(door, guest, asked, (name, id), digest).await
         }
-        Route::UploadCancel(name, id) => uploads::cancel(door, name, id).await,
+        Route::UploadCancel(name, id) => uploads::cancel(door, guest, name, id).await,
+    }
+}
+
+/// What the audit trail tells of a request, should it succeed: manifests that are read, written and removed, and blobs
+/// that are removed. Layers come and go with their manifests.
+fn event(route: &Route, method: &Method, guest: &Guest) -> Option<Event> {
+    let (what, object) = match route {
+        Route::ManifestGet(name, reference) if *method == Method::GET => {
+            (What::Pull, named(name, reference))
+        }
+        Route::ManifestPut(name, reference, _) => (What::Push, named(name, reference)),
+        Route::ManifestDelete(name, reference) => (What::Delete, named(name, reference)),
+        Route::BlobDelete(name, digest) => (What::Delete, format!("{name}@{digest} (blob)")),
+        _ => return None,
+    };
+    let who = guest.session.identity.name.clone();
+    Some(Event { what, who, object, detail: String::new(), address: guest.address })
+}
+
+fn named(name: &Repository, reference: &Reference) -> String {
+    match reference {
+        Reference::Tag(tag) => format!("{name}:{tag}"),
+        Reference::Digest(digest) => format!("{name}@{digest}"),
     }
 }
 

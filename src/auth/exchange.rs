@@ -1,0 +1,104 @@
+//! What the token issuer gives: an access token with what the rules give of what was asked for, and a refresh token to
+//! whoever logged in with a password of their own.
+
+use crate::auth::accounts::mint::{self, NewRefresh};
+use crate::auth::claims::{Account, Granted};
+use crate::auth::error::Result;
+use crate::auth::gate::Gate;
+use crate::auth::issuer::Subject;
+use crate::auth::scope::Scope;
+use crate::auth::session::{self, From, Session, Shown};
+use crate::auth::sources::ldap;
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A request for a token, by somebody who was let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The audience: ours, or another registry that takes our tokens.
+    pub service: &'a str,
+    /// What for.
+    pub scopes: &'a [Scope],
+    /// Whether a refresh token is wanted too.
+    pub offline: bool,
+    /// What the client calls itself.
+    pub client: &'a str,
+    /// From where.
+    pub address: Option<IpAddr>,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub struct Issued {
+    /// The access token.
+    pub token: Secret,
+    /// Seconds for which it holds.
+    pub expires_in: u64,
+    /// Since when, in seconds since the Unix epoch.
+    pub issued_at: u64,
+    /// What it gives, as scopes.
+    pub scope: String,
+    /// The refresh token, if one was wanted and may be given.
+    pub refresh_token: Option<Secret>,
+}
+
+/// Issues a token. What is asked for and not given is left out of it, without an error (docker-auth-token,
+/// "Requesting a Token").
+pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Result<Issued> {
+    let from = From { address: asked.address, service: asked.service };
+    let access: Vec<Granted> = asked
+        .scopes
+        .iter()
+        .map(|scope| {
+            let wanted =
+                Granted { kind: scope.kind.clone(), name: scope.name.clone(), actions: scope.actions.clone() };
+            Granted { actions: session::grant(session, &gate.authority, from, &wanted), ..wanted }
+        })
+        .collect();
+    let scope = access.iter().filter(|granted| !granted.actions.is_empty()).map(text).collect::<Vec<_>>();
+    let account = account(gate, session);
+    // Only a password gives a refresh token: an opaque token would outlive itself in one, and who has a refresh token
+    // goes on with that one, since clients store it once.
+    let password = session.shown == Shown::Password && session.token.is_none() && !session.is_stranger();
+    let refresh_token = if asked.offline && password && asked.service == gate.service() {
+        let new = NewRefresh { client: asked.client.to_owned(), ..NewRefresh::default() };
+        Some(mint::refresh(&gate.directory, &session.login(), new).await?.secret)
+    } else {
+        None
+    };
+    let subject = Subject { name: session.identity.name.clone(), account };
+    let lifetime = gate.config.token_lifetime_secs;
+    let (token, claims) = gate.issuer.issue(subject, asked.service, access, lifetime)?;
+    Ok(Issued {
+        token,
+        expires_in: claims.exp.saturating_sub(claims.iat),
+        issued_at: claims.iat,
+        scope: scope.join(" "),
+        refresh_token,
+    })
+}
+
+fn account(gate: &Gate, session: &Session) -> Account {
+    let identity = &session.identity;
+    if identity.is_anonymous() {
+        return Account::anonymous();
+    }
+    // Of a source that is asked at a login alone, the token tells all that there is to know.
+    let far = session.source == ldap::source::NAME;
+    let ours = gate.directory.groups_of(identity.kind, &identity.name);
+    Account {
+        kind: identity.kind,
+        source: session.source.to_owned(),
+        epoch: session.epoch,
+        token: session.token.clone(),
+        admin: far && identity.admin,
+        // Those of ours are asked for at each request.
+        groups: if far { identity.groups.iter().filter(|group| !ours.contains(group)).cloned().collect() } else { Vec::new() },
+        labels: if far { identity.labels.clone() } else { BTreeMap::new() },
+    }
+}
+
+fn text(granted: &Granted) -> String {
+    format!("{}:{}:{}", granted.kind, granted.name, granted.actions.join(","))
+}

@@ -1,0 +1,306 @@
+//! The gate: from what somebody says to who they are, for every door. A word that is given and wrong is never taken
+//! for none.
+//!
+//! An access token is looked up by its hash first: who has been here with it a moment ago passes for the price of
+//! that hash, as long as no account has changed since.
+
+use crate::acl::authority::Authority;
+use crate::acl::config::Rule;
+use crate::acl::identity::{AccountKind, Identity};
+use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::owner::{Owner, SOURCE};
+use crate::auth::accounts::token::TokenKind;
+use crate::auth::accounts::{token_text, tokens};
+use crate::auth::authenticator::{Credentials, Login};
+use crate::auth::chain::{Chain, Outcome};
+use crate::auth::claims::Claims;
+use crate::auth::config::Config;
+use crate::auth::error::Result;
+use crate::auth::issuer::Issuer;
+use crate::auth::owners::{self, Owners};
+use crate::auth::passwords::verifier::Passwords;
+use crate::auth::ring::KeyRing;
+use crate::auth::session::{From, Session};
+use crate::auth::sources::ldap;
+use crate::auth::sources::own::StoredAccounts as _;
+use crate::auth::verified::VerifiedTokens;
+use crate::auth::verifier::Rejected;
+use crate::clock::Clock;
+use crate::events::event::{Event, What};
+use crate::events::sink::EventSink;
+use crate::secret::Secret;
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+/// Sessions of access tokens that are remembered.
+const LIVE_MAX: u64 = 20_000;
+/// After so many seconds an account is looked at again, even if nobody said that anything changed: that is how a
+/// change of an htpasswd file, or on another replica, is seen.
+const LIVE_SECS: u64 = 1;
+
+static STRANGER: LazyLock<Arc<Session>> = LazyLock::new(|| Arc::new(Session::anonymous()));
+
+/// What somebody says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Nothing.
+    Nothing,
+    /// A name and a password, or an opaque token in its place.
+    Password(String, Secret),
+    /// An access token, or an opaque one.
+    Token(Secret),
+    /// A refresh token, to the issuer.
+    Refresh(Secret),
+    /// Something that does not read.
+    Unreadable,
+}
+
+/// Why somebody does not come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name or the password is wrong.
+    Password,
+    /// The token does not hold.
+    Token,
+    /// Too many wrong ones; to be tried again after so many seconds.
+    Throttled(u64),
+}
+
+/// A session that was let in with an access token.
+struct Live {
+    session: Arc<Session>,
+    generation: u64,
+    seen: u64,
+    until: u64,
+}
+
+/// The parts of the gate.
+pub struct Gate {
+    /// What the rules say now.
+    pub authority: Arc<Authority>,
+    /// Our own accounts.
+    pub directory: Arc<Directory>,
+    /// The rules of the configuration as they are written, for whoever wants to read them.
+    pub rules: ArcSwap<Vec<Rule>>,
+    /// All sources of users.
+    pub chain: Chain,
+    /// The accounts behind opaque tokens.
+    pub owners: Arc<Owners>,
+    /// Hashes and checks passwords.
+    pub passwords: Arc<Passwords>,
+    /// The keys that sign.
+    pub ring: Arc<KeyRing>,
+    /// Makes access tokens.
+    pub issuer: Issuer,
+    /// Checks them.
+    pub verified: VerifiedTokens,
+    /// Is told of every login and refusal.
+    pub events: Arc<dyn EventSink>,
+    /// The settings.
+    pub config: Config,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who was here a moment ago.
+    pub here: Here,
+}
+
+/// Who was here a moment ago, by the hash of their access token.
+pub struct Here(Cache<[u8; 32], Arc<Live>>);
+
+impl Default for Here {
+    fn default() -> Self {
+        Self(Cache::new(LIVE_MAX))
+    }
+}
+
+impl Gate {
+    /// The audience of our tokens.
+    pub fn service(&self) -> &str {
+        &self.config.service
+    }
+
+    /// Whether tokens are issued for this audience.
+    pub fn serves(&self, service: &str) -> bool {
+        self.issuer.serves(service)
+    }
+
+    /// Whether somebody without a name may come in at all.
+    pub fn anonymous(&self) -> bool {
+        self.config.anonymous
+    }
+
+    /// From where somebody asks us.
+    pub fn from(&self, address: Option<IpAddr>) -> From<'_> {
+        From { address, service: &self.config.service }
+    }
+
+    /// Checks what somebody says.
+    pub async fn enter(
+        &self,
+        word: Word,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        match word {
+            Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
+            Word::Unreadable => Ok(Err(Refusal::Password)),
+            Word::Password(name, password) => self.password(name, password, address).await,
+            Word::Token(text) if token_text::looks_like_token(text.expose()) => self.opaque(&text, address).await,
+            Word::Token(text) => self.access_token(&text).await,
+            Word::Refresh(text) => self.refresh(&text, address).await,
+        }
+    }
+
+    async fn password(
+        &self,
+        name: String,
+        password: Secret,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        let credentials = Credentials { name, password, address };
+        let outcome = self.chain.authenticate(&credentials).await?;
+        let (what, answer) = match outcome {
+            Outcome::Known(login) => {
+                (What::Login, Ok(Arc::new(Session::of_login(self.owners.with_groups(login)))))
+            }
+            Outcome::Wrong => (What::LoginRefused, Err(Refusal::Password)),
+            Outcome::Throttled { retry_secs } => (What::LoginRefused, Err(Refusal::Throttled(retry_secs))),
+        };
+        self.tell(what, credentials.name, "password", address);
+        Ok(answer)
+    }
+
+    /// A personal access token or the secret of a service account, as a Bearer token.
+    async fn opaque(
+        &self,
+        text: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        match self.owners.token(text).await? {
+            Some(login) => {
+                self.tell(What::Login, login.identity.name.clone(), "token", address);
+                Ok(Ok(Arc::new(Session::of_login(login))))
+            }
+            None => {
+                self.tell(What::LoginRefused, String::new(), "token", address);
+                Ok(Err(Refusal::Token))
+            }
+        }
+    }
+
+    async fn refresh(
+        &self,
+        text: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        // Before it is checked, since that counts as a use.
+        let token = match token_text::parse(text.expose()) {
+            Some(presented) if !self.is_idle(presented.id).await? => {
+                self.owners.check(text, &[TokenKind::Refresh]).await?
+            }
+            _ => None,
+        };
+        let login = match &token {
+            Some(token) => self.owners.of(token).await?,
+            None => None,
+        };
+        let who = token.map(|token| token.owner.name.clone()).unwrap_or_default();
+        let what = if login.is_some() { What::Login } else { What::LoginRefused };
+        self.tell(what, who, "refresh token", address);
+        Ok(login.map(|login| Arc::new(Session::of_login(login))).ok_or(Refusal::Token))
+    }
+
+    /// Whether a refresh token was not used for so long that it has ended. One of which nobody knows when it was used,
+    /// since that may be lost, is as if it were used now.
+    async fn is_idle(&self, id: &str) -> Result<bool> {
+        let idle = self.config.refresh_idle_days.saturating_mul(24 * 3600);
+        let last = tokens::last_used(&self.directory, id).await?;
+        Ok(last.is_some_and(|last| last.saturating_add(idle) < self.clock.unix_secs()))
+    }
+
+    async fn access_token(&self, text: &Secret) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        let key: [u8; 32] = Sha256::digest(text.expose().as_bytes()).into();
+        let now = self.clock.unix_secs();
+        let generation = self.directory.generation();
+        if let Some(live) = self.here.0.get(&key)
+            && live.generation == generation
+            && now < live.until
+            && now < live.seen + LIVE_SECS
+        {
+            return Ok(Ok(Arc::clone(&live.session)));
+        }
+        let (claims, expired) = match self.verified.verify(text.expose()).await {
+            Ok(claims) => (claims, false),
+            Err(Rejected::Expired(claims)) => (Arc::new(*claims), true),
+            Err(_) => return Ok(Err(Refusal::Token)),
+        };
+        let Some(session) = self.standing(&claims, expired).await? else { return Ok(Err(Refusal::Token)) };
+        let session = Arc::new(session);
+        if !expired {
+            let live = Live { session: Arc::clone(&session), generation, seen: now, until: claims.exp };
+            self.here.0.insert(key, Arc::new(live));
+        }
+        Ok(Ok(session))
+    }
+
+    /// The account of a token as it stands now. `None`: it is gone, disabled, or has another password; or the opaque
+    /// token behind it was revoked.
+    async fn standing(&self, claims: &Claims, expired: bool) -> Result<Option<Session>> {
+        let (account, access) = (&claims.account, claims.access.clone());
+        if account.kind == AccountKind::Anonymous {
+            return Ok((self.config.anonymous && !expired).then(|| Session::of_anonymous_token(access)));
+        }
+        let owner = Owner { kind: account.kind, name: claims.sub.clone(), source: account.source.clone() };
+        let standing = if account.source == ldap::source::NAME {
+            Some(self.owners.with_groups(told(claims)))
+        } else {
+            self.owners.standing(&owner).await?
+        };
+        let Some(login) = standing.filter(|login| login.epoch == account.epoch) else { return Ok(None) };
+        let token = match &account.token {
+            None => None,
+            Some(id) => match tokens::standing(&self.directory, id).await? {
+                Some(token) => Some(owners::used(&token)),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Session::of_token(Login { token, ..login }, access, expired)))
+    }
+
+    /// An account by its name alone, as a login would find it: of the first source that knows it. For explaining.
+    pub async fn find(&self, name: &str) -> Result<Option<Login>> {
+        for kind in [AccountKind::User, AccountKind::ServiceAccount] {
+            if let Some(login) = self.owners.standing(&Owner::own(kind, name)).await? {
+                return Ok(Some(login));
+            }
+        }
+        for source in self.chain.sources().filter(|source| *source != SOURCE) {
+            let owner = Owner { kind: AccountKind::User, name: name.to_owned(), source: source.to_owned() };
+            if let Some(login) = self.owners.standing(&owner).await? {
+                return Ok(Some(login));
+            }
+        }
+        Ok(None)
+    }
+
+    fn tell(&self, what: What, who: String, detail: &str, address: Option<IpAddr>) {
+        let detail = detail.to_owned();
+        self.events.emit(Event { what, who, object: String::new(), detail, address });
+    }
+}
+
+/// An account as its token tells it: of a source that is too far away to be asked at each request. What has changed
+/// there counts from the next token on.
+fn told(claims: &Claims) -> Login {
+    let account = &claims.account;
+    let identity = Identity {
+        kind: account.kind,
+        name: claims.sub.clone(),
+        admin: account.admin,
+        groups: account.groups.clone(),
+        labels: account.labels.clone(),
+    };
+    Login { identity, source: ldap::source::NAME, epoch: account.epoch, token: None }
+}

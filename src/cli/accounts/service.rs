@@ -1,0 +1,119 @@
+//! `holdfast service`: accounts of machines, and their secrets.
+
+use crate::cli::accounts::api::{Api, Shape, To, path};
+use crate::cli::accounts::token::{self, NewToken};
+use crate::cli::terminal::{Ending, say};
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Make a service account; give it a secret with `secret`
+    Add {
+        /// The account.
+        #[command(flatten)]
+        named: Named,
+        /// What it is for
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// List service accounts
+    List {
+        /// Where.
+        #[command(flatten)]
+        to: To,
+    },
+    /// Show a service account
+    Show(Named),
+    /// Change a service account
+    Set {
+        /// The account.
+        #[command(flatten)]
+        named: Named,
+        /// What it is for
+        #[arg(long)]
+        description: Option<String>,
+        /// May not log in, or may again; its secrets end
+        #[arg(long)]
+        disabled: Option<bool>,
+    },
+    /// Make a secret; two may be live at a time, so that one can be replaced without a gap
+    Secret {
+        /// The account.
+        #[command(flatten)]
+        named: Named,
+        /// What it gives.
+        #[command(flatten)]
+        new: NewToken,
+    },
+    /// List a service account's secrets
+    Secrets(Named),
+    /// Revoke a secret
+    Revoke {
+        /// The account.
+        #[command(flatten)]
+        named: Named,
+        /// The id of the secret
+        id: String,
+    },
+    /// Remove a service account, with its secrets and grants
+    Remove(Named),
+}
+
+/// One service account.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The name of the service account
+    pub name: String,
+    /// Where.
+    #[command(flatten)]
+    pub to: To,
+}
+
+const SHAPE: Shape<3> = Shape([("NAME", "name"), ("DISABLED", "disabled"), ("DESCRIPTION", "description")]);
+
+/// Runs one.
+pub fn run(command: &Service) -> Result<(), Ending> {
+    let at = |named: &Named, more: &[&str]| path(&[&["service-accounts", &named.name], more].concat());
+    match command {
+        Service::Add { named, description } => {
+            let api = Api::open(&named.to)?;
+            let body = json!({ "name": named.name, "description": description });
+            let made = api.send(Method::POST, "/service-accounts", Some(&body))?;
+            api.show(&made, &SHAPE)
+        }
+        Service::List { to } => Api::open(to)?.list("/service-accounts", None, &SHAPE),
+        Service::Show(named) => Api::open(&named.to)?.get(&at(named, &[]), &SHAPE),
+        Service::Set { named, description, disabled } => {
+            let mut body = Map::new();
+            if let Some(description) = description {
+                body.insert("description".into(), json!(description));
+            }
+            if let Some(disabled) = disabled {
+                body.insert("disabled".into(), json!(disabled));
+            }
+            let api = Api::open(&named.to)?;
+            let changed = api.send(Method::PATCH, &at(named, &[]), Some(&Value::Object(body)))?;
+            api.show(&changed, &SHAPE)
+        }
+        Service::Secret { named, new } => {
+            let api = Api::open(&named.to)?;
+            let minted = api.send(Method::POST, &at(named, &["secrets"]), Some(&new.body()?))?;
+            token::show_minted(&api, &minted, &named.name);
+            Ok(())
+        }
+        Service::Secrets(named) => Api::open(&named.to)?.get(&at(named, &["secrets"]), &token::SHAPE),
+        Service::Revoke { named, id } => {
+            Api::open(&named.to)?.send(Method::DELETE, &at(named, &["secrets", id]), None)?;
+            say("revoked");
+            Ok(())
+        }
+        Service::Remove(named) => {
+            Api::open(&named.to)?.send(Method::DELETE, &at(named, &[]), None)?;
+            say(&format!("{} is removed, with its secrets and grants", named.name));
+            Ok(())
+        }
+    }
+}

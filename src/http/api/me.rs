@@ -1,0 +1,139 @@
+//! One's own account: profile, password, tokens. Nothing here can give its caller more than they have.
+
+use crate::acl::identity::AccountKind;
+use crate::auth::accounts::form::{NewToken, OwnProfile};
+use crate::auth::accounts::owner::{Owner, SOURCE};
+use crate::auth::accounts::user::Profile;
+use crate::auth::accounts::mint::{self, Remembered};
+use crate::auth::accounts::{tokens, users};
+use crate::auth::authenticator::Credentials;
+use crate::auth::chain::Outcome;
+use crate::auth::gate::Gate;
+use crate::http::api::accounts::{Entries, minted};
+use crate::http::api::call::{Call, Reply, done, json};
+use crate::http::api::users::set_password;
+use crate::http::error::Problem;
+use crate::http::v2::answer::to_the_end;
+use crate::secret::Secret;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What one is.
+#[derive(Serialize)]
+struct Me<'a> {
+    kind: AccountKind,
+    name: &'a str,
+    source: &'a str,
+    admin: bool,
+    groups: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Profile>,
+}
+
+/// One's own account.
+pub async fn show(call: &Call<'_>) -> Reply {
+    let gate = call.gate()?;
+    let session = &call.guest.session;
+    let identity = &session.identity;
+    let profile = match own(call) {
+        Ok(name) => users::find(&gate.directory, name).await?,
+        Err(_) => None,
+    };
+    let me = Me {
+        kind: identity.kind,
+        name: &identity.name,
+        source: &session.source,
+        admin: identity.admin,
+        groups: &identity.groups,
+        profile,
+    };
+    json(StatusCode::OK, &me)
+}
+
+/// Changes one's own profile.
+pub async fn change(call: &Call<'_>) -> Reply {
+    let (gate, name) = (Arc::clone(call.shared_gate()?), own(call)?.to_owned());
+    let form: OwnProfile = call.read()?;
+    let changed = name.clone();
+    to_the_end(async move { Ok(users::change_own(&gate.directory, &changed, form).await?) }).await?;
+    call.changed(format!("user {name}"), "own profile changed");
+    show(call).await
+}
+
+/// Changes one's own password. The old one is asked for again: who finds an open session must not be able to keep it.
+pub async fn password(call: &Call<'_>) -> Reply {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        old: Secret,
+        new: Secret,
+    }
+    let (gate, name) = (call.gate()?, own(call)?);
+    let form: Form = call.read()?;
+    let credentials =
+        Credentials { name: name.to_owned(), password: form.old, address: call.guest.address };
+    match gate.chain.authenticate(&credentials).await? {
+        Outcome::Known(login) if login.token.is_none() && login.source == SOURCE => {}
+        Outcome::Throttled { retry_secs } => return Err(Problem::Throttled(retry_secs)),
+        _ => return Err(Problem::Api("the old password is wrong".into())),
+    }
+    set_password(call, name, form.new).await?;
+    done()
+}
+
+/// One's own tokens.
+pub async fn tokens(call: &Call<'_>) -> Reply {
+    let gate = call.gate()?;
+    let entries = tokens::list(&gate.directory, &owner(call)?, None).await?;
+    json(StatusCode::OK, &Entries { entries })
+}
+
+/// Makes a personal access token. One that was made with a token gives no more than that one.
+pub async fn mint(call: &Call<'_>) -> Reply {
+    let gate = Arc::clone(call.shared_gate()?);
+    owner(call)?;
+    let form: NewToken = call.read()?;
+    let session = Arc::clone(&call.guest.session);
+    let made = to_the_end(async move {
+        Ok(mint::personal(&gate.directory, &session.login(), form, Remembered::default()).await?)
+    })
+    .await?;
+    call.changed(format!("token {}", made.token.id), "made");
+    minted(&made)
+}
+
+/// Revokes one's own token.
+pub async fn revoke(call: &Call<'_>) -> Reply {
+    let (gate, owner) = (Arc::clone(call.shared_gate()?), owner(call)?);
+    let id = call.captured.text("id").to_owned();
+    let revoked = id.clone();
+    to_the_end(async move { Ok(tokens::revoke(&gate.directory, &owner, &revoked).await?) }).await?;
+    call.changed(format!("token {id}"), "revoked");
+    done()
+}
+
+/// The caller's name, if they are a user of ours.
+fn own<'a>(call: &'a Call<'_>) -> Result<&'a str, Problem> {
+    let session = &call.guest.session;
+    if session.source == SOURCE && session.identity.kind == AccountKind::User {
+        return Ok(&session.identity.name);
+    }
+    Err(Problem::Api("this account is not one that is kept here; change it where it is kept".into()))
+}
+
+/// The caller, as the owner of tokens.
+fn owner(call: &Call<'_>) -> Result<Owner, Problem> {
+    let session = &call.guest.session;
+    if session.source.is_empty() {
+        return Err(Problem::Api("the owner of the data folder has no account, and so no tokens".into()));
+    }
+    Ok(Owner::of(&session.login()))
+}
+
+impl Call<'_> {
+    /// The gate, to be taken along by a change that runs to its end.
+    pub fn shared_gate(&self) -> Result<&Arc<Gate>, Problem> {
+        self.door.gate.as_ref().ok_or(Problem::NoAccounts)
+    }
+}

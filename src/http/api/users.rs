@@ -1,0 +1,103 @@
+//! Users, as an administrator keeps them.
+
+use crate::auth::accounts::form::{NewUser, UserChange};
+use crate::auth::accounts::users;
+use crate::auth::error::Error;
+use crate::auth::passwords::rules;
+use crate::http::api::call::{Call, Reply, done, json};
+use crate::http::error::Problem;
+use crate::http::v2::answer::to_the_end;
+use crate::secret::Secret;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A page of users.
+pub async fn list(call: &Call<'_>) -> Reply {
+    let listed = users::list(&call.gate()?.directory, &call.page()?, call.query.first("search")).await?;
+    json(StatusCode::OK, &listed)
+}
+
+/// Makes a user; without a password nobody can log in as them until they have one.
+pub async fn create(call: &Call<'_>) -> Reply {
+    let gate = Arc::clone(call.shared_gate()?);
+    let mut body: Value = call.read()?;
+    let password = match body.as_object_mut().and_then(|body| body.remove("password")) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(Secret::new(text)),
+        Some(_) => return Err(Problem::Api("`password` is a text".into())),
+    };
+    let form: NewUser =
+        serde_json::from_value(body).map_err(|e| Problem::Api(format!("the body does not read: {e}")))?;
+    let hash = match &password {
+        Some(password) => Some(hashed(call, password).await?),
+        None => None,
+    };
+    let made = to_the_end(async move { Ok(users::create(&gate.directory, form, hash).await?) }).await?;
+    call.changed(format!("user {}", made.name), if made.admin { "made, an administrator" } else { "made" });
+    json(StatusCode::CREATED, &made)
+}
+
+/// A user.
+pub async fn show(call: &Call<'_>) -> Reply {
+    let found = users::find(&call.gate()?.directory, call.name()).await?;
+    json(StatusCode::OK, &found.ok_or(Error::Absent("user"))?)
+}
+
+/// Changes a user.
+pub async fn change(call: &Call<'_>) -> Reply {
+    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let form: UserChange = call.read()?;
+    let told = match (form.admin, form.disabled) {
+        (_, Some(true)) => "disabled",
+        (_, Some(false)) => "enabled",
+        (Some(true), _) => "made an administrator",
+        (Some(false), _) => "no longer an administrator",
+        _ => "changed",
+    };
+    let changed = to_the_end(async move { Ok(users::change(&gate.directory, &name, form).await?) }).await?;
+    call.changed(format!("user {}", changed.name), told);
+    json(StatusCode::OK, &changed)
+}
+
+/// Removes a user.
+pub async fn remove(call: &Call<'_>) -> Reply {
+    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    to_the_end(async move { Ok(users::remove(&gate.directory, &name).await?) }).await?;
+    call.changed(format!("user {}", call.name()), "removed");
+    done()
+}
+
+/// Sets a user's password.
+pub async fn password(call: &Call<'_>) -> Reply {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        password: Secret,
+    }
+    let form: Form = call.read()?;
+    set_password(call, call.name(), form.password).await?;
+    done()
+}
+
+/// Gives a user of ours another password. When the one before was that of the first start, its file goes away.
+pub async fn set_password(call: &Call<'_>, name: &str, password: Secret) -> Result<(), Problem> {
+    let gate = Arc::clone(call.shared_gate()?);
+    let hash = hashed(call, &password).await?;
+    let user = name.to_owned();
+    let was_initial =
+        to_the_end(async move { Ok(users::set_password_hash(&gate.directory, &user, hash, false).await?) })
+            .await?;
+    if was_initial {
+        (call.door.initial_password_changed)();
+    }
+    call.changed(format!("user {name}"), "password changed");
+    Ok(())
+}
+
+async fn hashed(call: &Call<'_>, password: &Secret) -> Result<Secret, Problem> {
+    rules::check_new(password)?;
+    let hash = call.gate()?.passwords.hash(password).await?;
+    Ok(Secret::new(hash.text()))
+}

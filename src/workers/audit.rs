@@ -1,0 +1,162 @@
+//! Writes down what happened: into the audit trail, and as a line of the log. Equal events of a moment become one with
+//! a count, so that a machine that pulls a thousand times a second is not a thousand rows.
+
+use crate::clock::Clock;
+use crate::events::event::Event;
+use crate::events::queue::Queue;
+use crate::metadata::audit::Audit;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
+
+/// How long equal events are gathered.
+const MOMENT: Duration = Duration::from_secs(1);
+/// Different events that are gathered at most.
+const GATHERED_MAX: usize = 4096;
+/// Longest text of an event that is kept, in characters.
+const TEXT_CHARS_MAX: usize = 512;
+/// How often old events are dropped, in moments.
+const TRIM_EVERY: u64 = 600;
+
+/// `[audit]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Days for which events are kept.
+    pub keep_days: u64,
+    /// Events that are kept at most.
+    pub events_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { keep_days: 90, events_max: 200_000 }
+    }
+}
+
+/// An event as it is kept.
+#[derive(Serialize)]
+struct Kept<'a> {
+    at_millis: u64,
+    what: crate::events::event::What,
+    who: &'a str,
+    object: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    count: u64,
+}
+
+/// Where events go.
+pub struct Trail {
+    /// The audit trail.
+    pub audit: Arc<dyn Audit>,
+    /// The queue, for what found no room in it.
+    pub queue: Arc<Queue>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub config: Config,
+}
+
+/// Writes events for as long as it is polled, and those that wait when the queue ends.
+pub async fn run(trail: Trail, mut events: Receiver<Event>) {
+    let mut gathered: HashMap<Event, (u64, u64)> = HashMap::new();
+    let mut order: Vec<Event> = Vec::new();
+    let mut ticks = tokio::time::interval(MOMENT);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut moment = 0;
+    loop {
+        let ended = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => {
+                    gather(&mut gathered, &mut order, event, trail.clock.unix_millis());
+                    if order.len() < GATHERED_MAX {
+                        continue;
+                    }
+                    false
+                }
+                None => true,
+            },
+            _ = ticks.tick() => {
+                moment += 1;
+                false
+            }
+        };
+        if !order.is_empty() {
+            write(&trail, &mut gathered, &mut order).await;
+        }
+        if ended {
+            return;
+        }
+        if moment % TRIM_EVERY == 1 {
+            trim(&trail).await;
+        }
+    }
+}
+
+fn gather(gathered: &mut HashMap<Event, (u64, u64)>, order: &mut Vec<Event>, event: Event, at: u64) {
+    if let Some((_, count)) = gathered.get_mut(&event) {
+        *count += 1;
+        return;
+    }
+    order.push(event.clone());
+    gathered.insert(event, (at, 1));
+}
+
+async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: &mut Vec<Event>) {
+    let mut rows = Vec::with_capacity(order.len());
+    for event in order.drain(..) {
+        let (at_millis, count) = gathered.remove(&event).unwrap_or((0, 1));
+        let (who, object, detail) = (short(&event.who), short(&event.object), short(&event.detail));
+        let kept = Kept {
+            at_millis,
+            what: event.what,
+            who: &who,
+            object: &object,
+            detail: &detail,
+            address: event.address,
+            count,
+        };
+        let Ok(json) = serde_json::to_string(&kept) else { continue };
+        tracing::info!(
+            target: "audit",
+            what = ?kept.what,
+            who = kept.who,
+            object = kept.object,
+            detail = kept.detail,
+            address = kept.address.map(tracing::field::display),
+            count,
+        );
+        rows.push((at_millis, json));
+    }
+    if let Err(error) = trail.audit.append(rows).await {
+        tracing::error!(%error, "events could not be kept; they stand in the log");
+    }
+    let dropped = trail.queue.take_dropped();
+    if dropped > 0 {
+        tracing::warn!(dropped, "more events came than could be written down");
+    }
+}
+
+async fn trim(trail: &Trail) {
+    let oldest = trail.clock.unix_millis().saturating_sub(trail.config.keep_days.saturating_mul(24 * 3600 * 1000));
+    loop {
+        match trail.audit.trim(oldest, trail.config.events_max).await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(%error, "old events could not be dropped");
+                return;
+            }
+        }
+    }
+}
+
+/// A text of a stranger, short enough to keep.
+fn short(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
