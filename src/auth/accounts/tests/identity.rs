@@ -34,6 +34,21 @@ async fn an_identity_tells_the_account() {
 }
 
 #[tokio::test]
+async fn who_is_disabled_or_gone_is_nobody() {
+    let world = World::default();
+    let directory = world.start().await;
+    user(&directory, "alice").await;
+    let is_nobody = async || identity(&directory, AccountKind::User, "alice").await.unwrap().is_none();
+    assert!(!is_nobody().await);
+    users::set_disabled(&directory, "alice", true).await.unwrap();
+    assert!(is_nobody().await && is_nobody().await);
+    users::set_disabled(&directory, "alice", false).await.unwrap();
+    assert!(!is_nobody().await);
+    users::remove(&directory, "alice").await.unwrap();
+    assert!(is_nobody().await);
+}
+
+#[tokio::test]
 async fn nothing_is_read_as_long_as_nothing_changed() {
     let world = World::default();
     let directory = world.start().await;
