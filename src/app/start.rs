@@ -1,24 +1,39 @@
 //! From the parts to readiness: what the last run left under way is settled, and metadata that does not tell
 //! all of storage is made again, while the doors answer "not yet".
 
-use crate::registry::error::Result;
+use crate::auth;
+use crate::registry::error::Error as RegistryError;
 use crate::registry::parts::Registry;
 use crate::registry::{rebuild, recover};
 use std::sync::Arc;
 
+/// Why the registry could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Images.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Accounts.
+    #[error("accounts: {0}")]
+    Accounts(#[from] auth::error::Error),
+}
+
+type Result<T> = std::result::Result<T, Error>;
+
 /// Makes the registry ready. `Some`: that takes a while, and the future does it.
 pub async fn start(registry: &Arc<Registry>) -> Result<Option<impl Future<Output = ()> + Send + 'static>> {
-    if registry.metadata.completeness.is_complete().await? {
+    let metadata = &registry.metadata;
+    if metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
         settle(registry).await?;
         return Ok(None);
     }
-    if registry.storage.links.is_empty().await? {
-        registry.metadata.completeness.set_complete().await?;
+    if is_empty(registry).await? {
+        metadata.completeness.set_complete().await.map_err(RegistryError::from)?;
         settle(registry).await?;
         return Ok(None);
     }
     tracing::warn!(
-        "the storage holds images that the metadata does not tell of; reading them all, not ready until then"
+        "the storage holds images or accounts that the metadata does not tell of; reading them all, not ready until then"
     );
     let registry = Arc::clone(registry);
     Ok(Some(async move {
@@ -27,6 +42,10 @@ pub async fn start(registry: &Arc<Registry>) -> Result<Option<impl Future<Output
             registry.readiness.set_failed();
         }
     }))
+}
+
+async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryError> {
+    Ok(registry.storage.links.is_empty().await? && registry.storage.records.is_empty().await?)
 }
 
 async fn whole(registry: &Registry) -> Result<()> {
@@ -39,6 +58,7 @@ async fn whole(registry: &Registry) -> Result<()> {
         manifests = report.manifests,
         tags = report.tags,
         blobs = report.blobs,
+        records = report.records,
         odd = report.odd_total,
         "the metadata was made from storage"
     );
@@ -49,6 +69,10 @@ async fn settle(registry: &Registry) -> Result<()> {
     let settled = recover::all(registry).await?;
     if settled > 0 {
         tracing::info!(settled, "operations that the last run left under way were settled");
+    }
+    let settled = auth::settle::settle(&*registry.storage.records, &*registry.metadata.accounts).await?;
+    if settled > 0 {
+        tracing::info!(settled, "changes of accounts that the last run left under way were settled");
     }
     registry.readiness.set_ready();
     Ok(())

@@ -34,24 +34,34 @@ macro_rules! for_each_engine {
 }
 
 macro_rules! keep_the_contract {
-    ($($rule:ident,)*) => {
+    ($contract:ident; $($rule:ident,)*) => {
         $(async fn $rule(engine: Engine) {
             let folder = tempfile::tempdir().unwrap();
             let (metadata, moved_aside) = opened(engine, folder.path()).unwrap();
             assert_eq!(moved_aside, None);
-            contract::$rule(&metadata).await;
+            $contract::$rule(&metadata).await;
         })*
         mod contract_on_sled {
-            use crate::metadata::embedded::tests as each;
-            $(#[tokio::test] async fn $rule() { each::$rule(each::Engine::Sled).await; })*
+            use super::Engine;
+            $(#[tokio::test] async fn $rule() { super::$rule(Engine::Sled).await; })*
         }
         mod contract_on_redb {
-            use crate::metadata::embedded::tests as each;
-            $(#[tokio::test] async fn $rule() { each::$rule(each::Engine::Redb).await; })*
+            use super::Engine;
+            $(#[tokio::test] async fn $rule() { super::$rule(Engine::Redb).await; })*
         }
     };
 }
-contract::every_rule!(keep_the_contract);
+
+mod of_images {
+    use super::{Engine, contract, opened};
+    contract::every_rule!(keep_the_contract);
+}
+
+mod of_accounts {
+    use super::{Engine, opened};
+    use crate::metadata::accounts_contract;
+    accounts_contract::every_rule!(keep_the_contract);
+}
 
 for_each_engine! {
     what_was_written_is_there_after_a_restart, what_was_answered_survives_a_kill,
@@ -274,7 +284,7 @@ async fn damaged_rows_are_told(engine: Engine) {
         database.repositories(&page).await.err(),
         database.referrers(&app, &digest, None, &page).await.err(),
         database.size(&app, &digest).await.err(),
-        database.holder(&digest).await.err(),
+        database.holders(&digest, None, 9).await.err(),
         database.unlink(&app, &digest).await.err(),
         database.pending(9).await.err(),
     ];
