@@ -5,6 +5,7 @@
 pub mod build;
 pub mod config;
 pub mod connection;
+pub mod import;
 pub mod lock;
 pub mod memory;
 pub mod open_files;

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::app::config::load::Flags;
+use crate::cli::import::Import;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Check(Common),
     /// Make the metadata again from the images in storage; the server must be stopped
     Rebuild(Common),
+    /// Print the configuration that means the same as another program's
+    Import(Import),
 }
 
 /// Flags of every command.

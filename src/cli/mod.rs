@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod check;
+pub mod import;
 pub mod prepare;
 pub mod rebuild;
 pub mod run;

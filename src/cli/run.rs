@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::terminal::complain;
-use crate::cli::{check, rebuild, serve};
+use crate::cli::{check, import, rebuild, serve};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Import(args) => import::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
