@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod first_admin;
 pub mod identity;
+pub mod import;
 pub mod listener;
 pub mod lock;
 pub mod memory;

@@ -1,8 +1,17 @@
 //! The command line.
 
 use crate::app::config::load::Flags;
+use crate::cli::accounts::acl::Acl;
+use crate::cli::accounts::events::Events;
+use crate::cli::accounts::grant::Grant;
+use crate::cli::accounts::group::Group;
+use crate::cli::accounts::service::Service;
+use crate::cli::accounts::token::Token;
+use crate::cli::accounts::user::User;
+use crate::cli::import::Import;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
+use crate::cli::remote::Remote;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -31,6 +40,32 @@ pub enum Command {
     Inspect(Inspect),
     /// Remove tags, or manifests with all their tags
     Rm(Rm),
+    /// Users
+    #[command(subcommand)]
+    User(User),
+    /// Groups of accounts
+    #[command(subcommand)]
+    Group(Group),
+    /// Service accounts: accounts of machines
+    #[command(subcommand)]
+    Service(Service),
+    /// One's own personal access tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Who may do what, beside the rules of the configuration
+    #[command(subcommand)]
+    Grant(Grant),
+    /// Why an account may or may not do something, and what is doubtful in the rules
+    #[command(subcommand)]
+    Acl(Acl),
+    /// The audit trail, newest first
+    Events(Events),
+    /// Print the administrator's password that the first start has made
+    InitialPassword(Common),
+    /// Whether the server answers: for a container's health check
+    Health(Remote),
+    /// Print the configuration that means the same as another program's
+    Import(Import),
 }
 
 /// Flags of every command.

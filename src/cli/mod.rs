@@ -5,6 +5,7 @@ pub mod args;
 pub mod check;
 pub mod filter;
 pub mod health;
+pub mod import;
 pub mod initial_password;
 pub mod inspect;
 pub mod inspect_text;

@@ -2,7 +2,8 @@
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::terminal::{Ending, complain};
-use crate::cli::{check, inspect, ls, rebuild, rm, serve};
+use crate::cli::accounts::{acl, events, grant, group, service, token, user};
+use crate::cli::{check, health, import, initial_password, inspect, ls, rebuild, rm, serve};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -18,6 +19,16 @@ pub fn run() -> ExitCode {
         Command::Ls(args) => ls::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Rm(args) => rm::run(&args),
+        Command::User(command) => user::run(&command),
+        Command::Group(command) => group::run(&command),
+        Command::Service(command) => service::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Grant(command) => grant::run(&command),
+        Command::Acl(command) => acl::run(&command),
+        Command::Events(args) => events::run(&args),
+        Command::InitialPassword(args) => initial_password::run(&args).map_err(Ending::from),
+        Command::Health(remote) => health::run(&remote),
+        Command::Import(args) => import::run(&args).map_err(Ending::from),
     };
     let Err(ending) = done else { return ExitCode::SUCCESS };
     match ending {
