@@ -7,25 +7,25 @@ use crate::app::config::settings::Settings;
 use crate::app::first_admin;
 use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::load;
-use crate::auth::accounts::stored::Stored;
 use crate::auth::authenticator::Authenticator;
 use crate::auth::chain::Chain;
 use crate::auth::error::{Error, Result};
 use crate::auth::gate::{Gate, Here};
 use crate::auth::issuer::Issuer;
+use crate::auth::owners::Owners;
 use crate::auth::passwords::verifier::Passwords;
 use crate::auth::ring::KeyRing;
 use crate::auth::sources::htpasswd::Htpasswd;
 use crate::auth::sources::ldap::source::Ldap;
-use crate::auth::sources::own::Own;
+use crate::auth::sources::own::{OwnAccounts, StoredAccounts};
 use crate::auth::sources::static_users::StaticUsers;
-use crate::auth::throttle::Throttle;
+use crate::auth::throttle::{Limits, Throttle};
 use crate::auth::verified::VerifiedTokens;
 use crate::auth::verifier::Verifier;
 use crate::events::sink::EventSink;
 use crate::registry::parts::Registry;
 use arc_swap::ArcSwap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Memory for access tokens that were verified a moment ago.
@@ -45,8 +45,11 @@ pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn Eve
         Box::new(move |grants| taker.set_grants(grants)),
     ));
     let passwords = Arc::new(Passwords::new(&config.passwords, Arc::clone(clock))?);
-    let sources = sources(settings, &directory, &passwords, registry)?;
-    let chain = Chain::new(sources, Throttle::new(Arc::clone(clock)), Arc::clone(&passwords));
+    let others = other_sources(settings, &passwords, registry).await?;
+    let owners = Arc::new(Owners::new(Arc::clone(&directory), others.clone(), Arc::clone(clock)));
+    let own = OwnAccounts::new(Arc::clone(&owners) as Arc<dyn StoredAccounts>, Arc::clone(&passwords));
+    let sources = [vec![Arc::new(own) as Arc<dyn Authenticator>], others].concat();
+    let chain = Chain::new(sources, Throttle::new(Limits::default(), Arc::clone(clock)));
     let keys = Arc::clone(&registry.metadata.signing_keys);
     let ring = Arc::new(KeyRing::open(config.signing.clone(), keys, Arc::clone(clock)).await?);
     let verifier = Verifier::new(config, Arc::clone(&ring), Arc::clone(clock));
@@ -54,6 +57,7 @@ pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn Eve
         authority,
         directory,
         chain,
+        owners,
         passwords,
         issuer: Issuer::new(config, Arc::clone(&ring), Arc::clone(clock)),
         verified: VerifiedTokens::new(verifier, Arc::clone(clock), VERIFIED_BYTES),
@@ -66,32 +70,44 @@ pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn Eve
     })
 }
 
-/// The sources of users, in the order in which they are asked.
-fn sources(
+/// The sources of users beside our own accounts, in the order in which they are asked.
+async fn other_sources(
     settings: &Settings,
-    directory: &Arc<Directory>,
     passwords: &Arc<Passwords>,
     registry: &Registry,
 ) -> Result<Vec<Arc<dyn Authenticator>>> {
-    let told = |mistakes: Vec<String>| Error::Invalid(mistakes.join("\n"));
     let (config, clock) = (&settings.auth, &registry.clock);
-    let stored = Arc::new(Stored::new(Arc::clone(directory)));
-    let mut sources: Vec<Arc<dyn Authenticator>> = vec![Arc::new(Own::new(stored, Arc::clone(passwords)))];
+    let mut sources: Vec<Arc<dyn Authenticator>> = Vec::new();
     if !config.users.is_empty() {
-        sources.push(Arc::new(StaticUsers::new(&config.users, Arc::clone(passwords)).map_err(told)?));
+        sources.push(Arc::new(StaticUsers::new(&config.users, Arc::clone(passwords))?));
     }
     if !config.htpasswd.path.is_empty() {
-        let file = Path::new(&config.htpasswd.path);
-        sources.push(Arc::new(Htpasswd::open(file, Arc::clone(passwords), Arc::clone(clock))?));
+        sources.push(Arc::new(
+            Htpasswd::open(&config.htpasswd, Arc::clone(passwords), Arc::clone(clock)).await?,
+        ));
     }
     if !config.ldap.url.is_empty() {
-        sources.push(Arc::new(Ldap::new(&config.ldap, Arc::clone(passwords)).map_err(told)?));
+        let remember_secs = config.passwords.remember_secs;
+        sources.push(Arc::new(Ldap::new(config.ldap.clone(), remember_secs, Arc::clone(clock))?));
     }
     Ok(sources)
 }
 
-/// Reads the accounts, and makes the first one at the first start.
-pub async fn open(gate: &Gate, settings: &Settings) -> Result<()> {
-    load::load(&gate.directory).await?;
-    first_admin::make(&gate.directory, &gate.passwords, &settings.admin, Path::new(&settings.data)).await
+/// Accounts that are still to be read.
+pub struct Accounts {
+    /// The gate that they are for.
+    pub gate: Arc<Gate>,
+    /// What to do at the first start.
+    pub admin: first_admin::Config,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+impl Accounts {
+    /// Settles what the last run left half done, reads the accounts, and makes the first one at the first start.
+    pub async fn open(&self) -> Result<()> {
+        let Gate { directory, passwords, .. } = &*self.gate;
+        load::load(directory).await?;
+        first_admin::make(directory, passwords, &self.admin, &self.data).await
+    }
 }

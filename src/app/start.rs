@@ -1,6 +1,7 @@
 //! From the parts to readiness: what the last run left under way is settled, and metadata that does not tell
 //! all of storage is made again, while the doors answer "not yet".
 
+use crate::app::accounts::Accounts;
 use crate::auth;
 use crate::registry::error::Error as RegistryError;
 use crate::registry::parts::Registry;
@@ -21,15 +22,18 @@ pub enum Error {
 type Result<T> = std::result::Result<T, Error>;
 
 /// Makes the registry ready. `Some`: that takes a while, and the future does it.
-pub async fn start(registry: &Arc<Registry>) -> Result<Option<impl Future<Output = ()> + Send + 'static>> {
+pub async fn start(
+    registry: &Arc<Registry>,
+    accounts: Option<Accounts>,
+) -> Result<Option<impl Future<Output = ()> + Send + 'static>> {
     let metadata = &registry.metadata;
     if metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
-        settle(registry).await?;
+        settle(registry, accounts.as_ref()).await?;
         return Ok(None);
     }
     if is_empty(registry).await? {
         metadata.completeness.set_complete().await.map_err(RegistryError::from)?;
-        settle(registry).await?;
+        settle(registry, accounts.as_ref()).await?;
         return Ok(None);
     }
     tracing::warn!(
@@ -37,7 +41,7 @@ pub async fn start(registry: &Arc<Registry>) -> Result<Option<impl Future<Output
     );
     let registry = Arc::clone(registry);
     Ok(Some(async move {
-        if let Err(error) = whole(&registry).await {
+        if let Err(error) = whole(&registry, accounts.as_ref()).await {
             tracing::error!(%error, "the metadata could not be made from storage; not ready");
             registry.readiness.set_failed();
         }
@@ -48,7 +52,7 @@ async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryErro
     Ok(registry.storage.links.is_empty().await? && registry.storage.records.is_empty().await?)
 }
 
-async fn whole(registry: &Registry) -> Result<()> {
+async fn whole(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
     let report = rebuild::rebuild(registry, &|_, _| {}).await?;
     for odd in &report.odd {
         tracing::warn!(at = odd.at, why = odd.why, "skipped in storage");
@@ -62,17 +66,16 @@ async fn whole(registry: &Registry) -> Result<()> {
         odd = report.odd_total,
         "the metadata was made from storage"
     );
-    settle(registry).await
+    settle(registry, accounts).await
 }
 
-async fn settle(registry: &Registry) -> Result<()> {
+async fn settle(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
     let settled = recover::all(registry).await?;
     if settled > 0 {
         tracing::info!(settled, "operations that the last run left under way were settled");
     }
-    let settled = auth::settle::settle(&*registry.storage.records, &*registry.metadata.accounts).await?;
-    if settled > 0 {
-        tracing::info!(settled, "changes of accounts that the last run left under way were settled");
+    if let Some(accounts) = accounts {
+        accounts.open().await?;
     }
     registry.readiness.set_ready();
     Ok(())

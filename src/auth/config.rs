@@ -2,6 +2,9 @@
 //! knows each key.
 
 use crate::auth::algorithm::Algorithm;
+use crate::auth::passwords;
+use crate::auth::sources::static_users::{self, StaticUser};
+use crate::auth::sources::{htpasswd, ldap};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -27,10 +30,14 @@ pub struct Config {
     pub token_lifetime_secs: u64,
     /// A refresh token that nobody has used for so long ends.
     pub refresh_idle_days: u64,
-    /// For how long a password that was right is not hashed again.
-    pub verified_password_secs: u64,
-    /// How many passwords are hashed at once. 0: as many as there are processors.
-    pub hashers: u64,
+    /// `[auth.passwords]`
+    pub passwords: passwords::config::Config,
+    /// `[[auth.users]]`
+    pub users: Vec<StaticUser>,
+    /// `[auth.htpasswd]`
+    pub htpasswd: htpasswd::Config,
+    /// `[auth.ldap]`
+    pub ldap: ldap::config::Config,
     /// `[auth.signing]`
     pub signing: Signing,
 }
@@ -72,8 +79,10 @@ impl Default for Config {
             anonymous: true,
             token_lifetime_secs: 300,
             refresh_idle_days: 90,
-            verified_password_secs: 60,
-            hashers: 0,
+            passwords: passwords::config::Config::default(),
+            users: Vec::new(),
+            htpasswd: htpasswd::Config::default(),
+            ldap: ldap::config::Config::default(),
             signing: Signing::default(),
         }
     }
@@ -129,10 +138,6 @@ impl Config {
         demand(
             self.refresh_idle_days > 0,
             "`auth.refresh_idle_days` is 0: every refresh token would end at once",
-        );
-        demand(
-            self.verified_password_secs <= 3600,
-            "`auth.verified_password_secs` is more than 3600: a changed password would be taken for too long",
         );
         let signing = &self.signing;
         demand(signing.rotation_days > 0, "`auth.signing.rotation_days` is 0: there would be no end of keys");

@@ -4,38 +4,35 @@ use crate::app::config::load::Flags;
 use crate::app::config::settings::Settings;
 use crate::app::identity::{Front, Identity, too_wide};
 use crate::app::listener::{Listener, addresses, bind};
-use crate::app::{self, admin, build, server, start, telemetry};
+use crate::app::accounts::{self, Accounts};
+use crate::app::{self, admin, build, first_admin, reload, server, start, telemetry};
+use crate::auth::gate::Gate;
 use crate::cli::args::Serve;
 use crate::cli::prepare::{runtime, settings};
 use crate::cli::terminal::{Complaint, say};
+use crate::events::queue;
+use crate::events::sink::EventSink;
 use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
-use crate::workers::purge;
+use crate::workers::audit::{self, Trail};
+use crate::workers::{purge, tend};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-const NOT_OPEN: &str = "accounts and access rules are not built yet, so everybody who can reach the port could \
-read, change and delete every image. Say that you want this with --open, on a network where you trust everybody";
-
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Serve) -> Result<(), Complaint> {
     app::memory::keep_buffers();
-    let settings = settings(&Flags {
-        listen: args.listen.clone(),
-        behind_proxy: args.behind_proxy,
-        ..args.common.flags()
-    })?;
+    let flags =
+        Flags { listen: args.listen.clone(), behind_proxy: args.behind_proxy, ..args.common.flags() };
+    let settings = settings(&flags)?;
     let listen = addresses(&settings.server.listen)
         .map_err(|e| format!("`server.listen`: {} is no address: {e}", settings.server.listen))?;
     if let Some(refusal) = too_wide(&settings.server, &listen, args.open) {
         return Err(refusal);
-    }
-    if !args.open {
-        return Err(NOT_OPEN.into());
     }
     let identity = Identity::of(&settings.server)?;
     telemetry::start(&settings.log);
@@ -47,43 +44,79 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
             "the metadata did not open; it was moved aside, and is made again from the images in storage"
         );
     }
-    tracing::warn!(
-        "open: no accounts; everybody who can reach this port may read, change and delete everything"
-    );
+    if args.open {
+        tracing::warn!(
+            "open: no accounts; everybody who can reach this port may read, change and delete everything"
+        );
+    }
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(&settings, &built.registry, &listen, identity));
+    let house = House { settings: &settings, registry: &built.registry, accounts: (!args.open).then_some(flags) };
+    let served = runtime.block_on(serve(house, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
     runtime.shutdown_timeout(Duration::from_secs(5));
     served
 }
 
-async fn serve(
-    settings: &Settings,
-    registry: &Arc<Registry>,
-    listen: &[SocketAddr],
-    identity: Identity,
-) -> Result<(), Complaint> {
+/// What is to be served.
+struct House<'a> {
+    settings: &'a Settings,
+    registry: &'a Arc<Registry>,
+    /// `None`: there are no accounts. Else where the rules are read again from.
+    accounts: Option<Flags>,
+}
+
+async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> Result<(), Complaint> {
+    let House { settings, registry, accounts } = house;
     let (config, data) = (&settings.server, Path::new(&settings.data));
     let stop = stop()?;
     let port = bind(listen).map_err(|e| format!("cannot listen on {}: {e}", config.listen))?;
     let address = port.local_addr().map_err(|e| e.to_string())?;
     let Front { handshake, tasks } = identity.start(config, data, Arc::clone(&registry.clock))?;
-    let catching_up = start::start(registry)
+    let (queue, events) = queue::queue();
+    let queue = Arc::new(queue);
+    let sink = Arc::clone(&queue) as Arc<dyn EventSink>;
+    let gate = match &accounts {
+        Some(_) => Some(gate(settings, registry, &sink).await?),
+        None => None,
+    };
+    let unread = gate.as_ref().map(|gate| Accounts {
+        gate: Arc::clone(gate),
+        admin: settings.admin.clone(),
+        data: data.to_owned(),
+    });
+    let catching_up = start::start(registry, unread)
         .await
         .map_err(|e| format!("what the last run left could not be settled: {e}"))?;
     if let Some(catching_up) = catching_up {
         spawn(catching_up);
     }
     spawn(purge::run(Arc::clone(registry)));
+    let (audit, clock) = (Arc::clone(&registry.metadata.audit), Arc::clone(&registry.clock));
+    let trail = Trail { audit, queue, clock, config: settings.audit.clone() };
+    spawn(audit::run(trail, events));
+    if let (Some(gate), Some(flags)) = (&gate, accounts) {
+        spawn(tend::run(Arc::clone(gate), Arc::clone(registry)));
+        spawn(reload::run(Arc::clone(gate), flags));
+    }
     tasks.into_iter().for_each(spawn);
     let scheme = if handshake.is_some() { "https" } else { "http" };
     say(&format!("listening on {scheme}://{address}"));
     let mut listeners = vec![Listener::tcp(port, handshake, config.connections_max)];
     listeners.extend(admin(data));
-    server::serve(config, listeners, door(settings, registry)?, stop).await;
+    let door = door(settings, registry)?.guarded(gate, sink);
+    server::serve(config, listeners, door, stop).await;
     admin::unbind(data);
     Ok(())
+}
+
+async fn gate(
+    settings: &Settings,
+    registry: &Registry,
+    sink: &Arc<dyn EventSink>,
+) -> Result<Arc<Gate>, Complaint> {
+    let gate = accounts::build(settings, registry, Arc::clone(sink)).await;
+    gate.map(Arc::new).map_err(|e| format!("accounts cannot be used: {e}"))
 }
 
 /// The admin socket. Not every filesystem can hold one, and a full disk cannot: images are served all the same.
@@ -111,7 +144,10 @@ fn door(settings: &Settings, registry: &Arc<Registry>) -> Result<Door, Complaint
         );
     }
     let stall = Duration::from_secs(config.stall_secs);
-    Ok(Door::new(Arc::clone(registry), stall).behind(proxies).with_hsts(config.tls.hsts))
+    let mut door = Door::new(Arc::clone(registry), stall).behind(proxies).with_hsts(config.tls.hsts);
+    let data = PathBuf::from(&settings.data);
+    door.initial_password_changed = Arc::new(move || first_admin::forget(&data));
+    Ok(door)
 }
 
 /// Done when the process is asked to stop.

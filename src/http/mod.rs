@@ -7,6 +7,7 @@ pub mod api;
 pub mod body;
 pub mod challenge;
 pub mod credentials;
+pub mod cursor;
 pub mod error;
 pub mod form;
 pub mod guard;

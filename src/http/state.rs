@@ -2,6 +2,7 @@
 
 use crate::auth::gate::Gate;
 use crate::events::sink::{EventSink, Nobody};
+use crate::http::cursor::Cursors;
 use crate::http::origin::Proxies;
 use crate::registry::parts::Registry;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Door {
     pub events: Arc<dyn EventSink>,
     /// Called when somebody has changed the password that the first start made.
     pub initial_password_changed: Arc<dyn Fn() + Send + Sync>,
+    /// Places in lists that not everybody sees whole.
+    pub cursors: Arc<Cursors>,
     /// Which proxies are trusted, and what we are called from outside.
     pub proxies: Arc<Proxies>,
     /// Browsers that came over TLS are told to come so always.
@@ -36,6 +39,7 @@ impl Door {
             registry,
             stall,
             manifest_room: Arc::new(ManifestRoom::default()),
+            cursors: Arc::new(Cursors::default()),
             gate: None,
             events: Arc::new(Nobody),
             initial_password_changed: Arc::new(|| {}),

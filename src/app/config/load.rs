@@ -64,6 +64,10 @@ pub fn compose(
     }
     let settings = Settings {
         data: section(&table, "data", &mut mistakes),
+        acl: section(&table, "acl", &mut mistakes),
+        admin: section(&table, "admin", &mut mistakes),
+        auth: section(&table, "auth", &mut mistakes),
+        audit: section(&table, "audit", &mut mistakes),
         server: section(&table, "server", &mut mistakes),
         storage: section(&table, "storage", &mut mistakes),
         metadata: section(&table, "metadata", &mut mistakes),

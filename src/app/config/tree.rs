@@ -5,6 +5,9 @@ use toml::{Table, Value};
 /// A mistake in the configuration, in a sentence.
 pub type Mistake = String;
 
+/// Sections whose keys are names that the operator chooses. Their values are read by their own types.
+const FREE: [&str; 1] = ["auth.ldap.labels"];
+
 /// Lays `given` over `known`, key by key. What is not known, or of another type, is a mistake and left out.
 pub fn lay_over(known: &mut Table, given: Table, path: &str, mistakes: &mut Vec<Mistake>) {
     for (key, value) in given {
@@ -12,6 +15,7 @@ pub fn lay_over(known: &mut Table, given: Table, path: &str, mistakes: &mut Vec<
         let near = nearest(&key, known.keys().map(String::as_str)).map(ToOwned::to_owned);
         match (known.get_mut(&key), value) {
             (None, _) => mistakes.push(unknown(&full, near.map(|near| full.replace(&key, &near)))),
+            (Some(Value::Table(below)), Value::Table(given)) if FREE.contains(&full.as_str()) => *below = given,
             (Some(Value::Table(below)), Value::Table(given)) => lay_over(below, given, &full, mistakes),
             (Some(Value::Table(_)), _) => mistakes.push(format!("`{full}` is a section: write [{full}]")),
             (Some(old), new) if old.same_type(&new) => *old = new,

@@ -5,6 +5,7 @@ use crate::http::api::call::{Call, Listing, Reply, done, invalid, json};
 use crate::http::error::Problem;
 use crate::http::guard;
 use crate::http::v2::answer::to_the_end;
+use crate::http::v2::listing::SCANNED_MAX;
 use crate::oci::digest::Digest;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
@@ -13,23 +14,22 @@ use crate::registry::{delete, listing, pull, summary};
 use http::StatusCode;
 use serde::Serialize;
 
-/// Repositories that are looked at for one page, whether the caller may see them or not.
-const SCANNED_MAX: usize = 2000;
-
 /// The repositories that the caller may pull.
 pub async fn list(call: &Call<'_>) -> Reply {
     #[derive(Serialize)]
     struct Entry {
         name: Repository,
     }
-    let page = call.page()?;
+    let mut page = call.page()?;
+    page.last = call.door.cursors.open(page.last);
     let search = call.query.first("search").unwrap_or_default().to_lowercase();
     let keep = |name: &Repository| {
         name.as_str().contains(&search) && guard::may_pull(call.door, call.guest, name)
     };
     let found = listing::repositories_where(&call.door.registry, &page, &keep, SCANNED_MAX).await?;
+    let next = call.door.cursors.seal(found.next, found.entries.last());
     let entries = found.entries.into_iter().map(|name| Entry { name }).collect();
-    json(StatusCode::OK, &Listing { entries, next: found.next.map(|name| name.to_string()) })
+    json(StatusCode::OK, &Listing { entries, next })
 }
 
 /// What a repository holds, in numbers.

@@ -1,6 +1,7 @@
 //! Lists on the wire: repositories, tags, referrers (distribution-spec, "Content Discovery").
 
 use crate::http::body::Outgoing;
+use crate::http::guard::{self, Guest};
 use crate::http::headers::{FILTERS_APPLIED, value};
 use crate::http::state::Door;
 use crate::http::v2::answer::Answer;
@@ -14,14 +15,19 @@ use http::{HeaderValue, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-/// `GET /v2/_catalog`.
-pub async fn catalog(door: &Door, page: Page) -> Answer {
+/// Repositories that are looked at for one page, whether the caller may see them or not.
+pub const SCANNED_MAX: usize = 2000;
+
+/// `GET /v2/_catalog`: what the caller may pull.
+pub async fn catalog(door: &Door, guest: &Guest, mut page: Page) -> Answer {
     #[derive(Serialize)]
     struct Catalog {
         repositories: Vec<Repository>,
     }
-    let listed = listing::repositories(&door.registry, &page).await?;
-    let next = next_link("/v2/_catalog", &page, listed.entries.last().filter(|_| listed.more));
+    page.last = door.cursors.open(page.last);
+    let keep = |name: &Repository| guard::may_pull(door, guest, name);
+    let listed = listing::repositories_where(&door.registry, &page, &keep, SCANNED_MAX).await?;
+    let next = next_link("/v2/_catalog", &page, door.cursors.seal(listed.next, listed.entries.last()));
     Ok(json(&Catalog { repositories: listed.entries }, next))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::http::body::{self, Outgoing};
 use crate::http::error::Problem;
+use crate::http::guard::{self, Guest};
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, chunk_range, value};
 use crate::http::state::Door;
 use crate::http::v2::answer::{Answer, Asked, empty, to_the_end};
@@ -18,61 +19,79 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body::Body as _;
 
-/// Whose all uploads are where there are no accounts.
-const OWNER: &str = "";
-
 /// POST: a session (end-4a, end-4c).
-pub async fn begin(door: &Door, repository: Repository, algorithm: Algorithm) -> Answer {
-    let upload = uploads::begin(&door.registry, &repository, algorithm, OWNER).await?;
+pub async fn begin(door: &Door, guest: &Guest, repository: Repository, algorithm: Algorithm) -> Answer {
+    let owner = guest.session.owner_key();
+    let upload = uploads::begin(&door.registry, &repository, algorithm, &owner).await?;
     Ok(standing(StatusCode::ACCEPTED, &repository, upload.id, upload.offset))
 }
 
 /// POST with the whole blob (end-4b). Without a body it is a plain session: that is how the specification
 /// tells clients to go on when a registry does not take blobs in one request, and how old ones ask.
-pub async fn whole(door: &Door, asked: Asked, repository: Repository, digest: Digest) -> Answer {
+pub async fn whole(
+    door: &Door,
+    guest: &Guest,
+    asked: Asked,
+    repository: Repository,
+    digest: Digest,
+) -> Answer {
     let chunk = chunk(door, asked)?;
     let empty_blob = crate::oci::hasher::digest(digest.algorithm(), b"") == digest;
     if chunk.bytes.is_none() && !empty_blob {
-        return begin(door, repository, digest.algorithm()).await;
+        return begin(door, guest, repository, digest.algorithm()).await;
     }
     let (registry, name) = (door.registry.clone(), repository.clone());
     to_the_end(async move { Ok(uploads::whole(&registry, &name, chunk, &digest).await?) }).await?;
     Ok(created(&repository, &digest))
 }
 
-/// POST to mount (end-11). What cannot be mounted becomes a session.
-pub async fn mount(door: &Door, repository: Repository, digest: Digest, from: Option<Repository>) -> Answer {
-    let (registry, name) = (door.registry.clone(), repository.clone());
-    let mounted = to_the_end(async move {
-        let from = match from {
-            Some(from) => Some(from),
-            None => mounting::holders(&registry, &digest, 1).await?.pop(),
-        };
-        match from {
-            Some(from) => Ok::<_, Problem>(mounting::mount(&registry, &name, &digest, &from).await?),
-            None => Ok(false),
+/// POST to mount (end-11). What cannot be mounted becomes a session, and so does what the caller may not pull: nobody
+/// learns by mounting what others hold.
+pub async fn mount(
+    door: &Door,
+    guest: &Guest,
+    repository: Repository,
+    digest: Digest,
+    from: Option<Repository>,
+) -> Answer {
+    let sources = match from {
+        Some(from) => vec![from],
+        None => mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?,
+    };
+    let mounted = match sources.into_iter().find(|source| guard::may_pull(door, guest, source)) {
+        Some(source) => {
+            let (registry, name) = (door.registry.clone(), repository.clone());
+            to_the_end(async move { Ok(mounting::mount(&registry, &name, &digest, &source).await?) }).await?
         }
-    })
-    .await?;
+        None => false,
+    };
     if mounted {
         Ok(created(&repository, &digest))
     } else {
-        begin(door, repository, digest.algorithm()).await
+        begin(door, guest, repository, digest.algorithm()).await
     }
 }
 
 /// GET: how far it is (end-13).
-pub async fn status(door: &Door, repository: Repository, id: UploadId) -> Answer {
-    let upload = uploads::status(&door.registry, session(&repository, id)).await?;
+pub async fn status(door: &Door, guest: &Guest, repository: Repository, id: UploadId) -> Answer {
+    let owner = guest.session.owner_key();
+    let upload = uploads::status(&door.registry, session(&repository, id, &owner)).await?;
     Ok(standing(StatusCode::NO_CONTENT, &repository, id, upload.offset))
 }
 
 /// PATCH: a chunk, or the whole streamed (end-5).
-pub async fn append(door: &Door, asked: Asked, repository: Repository, id: UploadId) -> Answer {
+pub async fn append(
+    door: &Door,
+    guest: &Guest,
+    asked: Asked,
+    repository: Repository,
+    id: UploadId,
+) -> Answer {
+    let owner = guest.session.owner_key();
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let appended: Result<Upload, Problem> =
-        to_the_end(async move { Ok(uploads::append(&registry, session(&name, id), chunk).await?) }).await;
+        to_the_end(async move { Ok(uploads::append(&registry, session(&name, id, &owner), chunk).await?) }).await;
     match appended {
         Ok(upload) => Ok(standing(StatusCode::ACCEPTED, &repository, id, upload.offset)),
         Err(problem) => told_where(problem, &repository, id),
@@ -82,15 +101,16 @@ pub async fn append(door: &Door, asked: Asked, repository: Repository, id: Uploa
 /// PUT: the end, with the last chunk or without (end-6).
 pub async fn finish(
     door: &Door,
+    guest: &Guest,
     asked: Asked,
-    repository: Repository,
-    id: UploadId,
+    (repository, id): (Repository, UploadId),
     digest: Digest,
 ) -> Answer {
+    let owner = guest.session.owner_key();
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let finished: Result<(), Problem> =
-        to_the_end(async move { Ok(uploads::finish(&registry, session(&name, id), chunk, &digest).await?) })
+        to_the_end(async move { Ok(uploads::finish(&registry, session(&name, id, &owner), chunk, &digest).await?) })
             .await;
     match finished {
         Ok(()) => Ok(created(&repository, &digest)),
@@ -99,14 +119,15 @@ pub async fn finish(
 }
 
 /// DELETE: the session ends (end-14).
-pub async fn cancel(door: &Door, repository: Repository, id: UploadId) -> Answer {
+pub async fn cancel(door: &Door, guest: &Guest, repository: Repository, id: UploadId) -> Answer {
+    let owner = guest.session.owner_key();
     let registry = door.registry.clone();
-    to_the_end(async move { Ok(uploads::cancel(&registry, session(&repository, id)).await?) }).await?;
+    to_the_end(async move { Ok(uploads::cancel(&registry, session(&repository, id, &owner)).await?) }).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn session(repository: &Repository, id: UploadId) -> Session<'_> {
-    Session { repository, id, owner: OWNER }
+fn session<'a>(repository: &'a Repository, id: UploadId, owner: &'a str) -> Session<'a> {
+    Session { repository, id, owner }
 }
 
 fn chunk(door: &Door, asked: Asked) -> Result<Chunk, Problem> {
