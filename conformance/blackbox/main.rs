@@ -15,6 +15,7 @@
 #[allow(dead_code, reason = "each test target uses its part of the kit")]
 mod testkit;
 
+mod admin_socket;
 mod adoption;
 mod adoption_traps;
 mod bad_bodies;
@@ -35,3 +36,4 @@ mod resume;
 mod serving;
 mod stalls;
 mod tls;
+mod tls_files;

@@ -2,7 +2,8 @@
 //! presented. It must not know the project's own code, nor what is spoken inside TLS.
 
 use super::answer::Answer;
-use super::client::{Connection, Request, Wire, dial};
+use super::client::{Connection, Request, Wire, dial, get};
+use super::server::{Home, Server};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -78,6 +79,12 @@ impl Files {
     /// Two files in a folder, not yet there.
     pub fn in_folder(folder: &Path) -> Self {
         Self { certificate: folder.join("tls.crt"), key: folder.join("tls.key") }
+    }
+
+    /// Settings that name them.
+    pub fn told_to(&self, home: Home) -> Home {
+        home.env("HOLDFAST_SERVER_TLS_CERTIFICATE", self.certificate.display().to_string())
+            .env("HOLDFAST_SERVER_TLS_KEY", self.key.display().to_string())
     }
 
     /// Puts a pair in place, each file whole.
@@ -208,4 +215,35 @@ impl Wire for Secured {
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.0.sock.shutdown(how)
     }
+}
+
+/// A server with TLS, on files of its own. The server is dropped before its folder.
+pub struct Secure {
+    /// The server.
+    pub server: Server,
+    /// Its certificate and key.
+    pub files: Files,
+    /// Who signed them.
+    pub authority: Authority,
+    /// A client that trusts that authority.
+    pub client: TlsClient,
+    /// Its folder.
+    pub home: Home,
+}
+
+/// Starts one with default settings.
+pub fn secure() -> Secure {
+    secure_with(|home| home)
+}
+
+/// Starts one with other settings.
+pub fn secure_with(change: impl Fn(Home) -> Home) -> Secure {
+    let (home, authority) = (Home::new(), Authority::new());
+    let files = Files::in_folder(home.folder());
+    files.put(&authority.pair());
+    let home = change(files.told_to(home));
+    let server = home.start_unready();
+    let client = authority.client(server.client().addr);
+    client.send(&get("/readyz")).expect(200);
+    Secure { server, files, authority, client, home }
 }

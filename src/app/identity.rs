@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How the server shows who it is.
 pub enum Identity {
@@ -68,7 +69,7 @@ impl Identity {
         match self {
             Self::Plain => Ok(Front::default()),
             Self::Files(files, pair) => {
-                tracing::info!(certificate = pair.told(), "TLS");
+                tracing::info!(certificate = pair.told(), "TLS is spoken with this certificate");
                 if let Some(warning) = pair.warning(clock.unix_secs()) {
                     tracing::warn!("{warning}");
                 }
@@ -97,23 +98,20 @@ fn acme(config: &Config, data: &Path, clock: Arc<dyn Clock>) -> Result<Front, St
     let cache = Cache::open(&folder, acme)
         .map_err(|e| format!("`server.acme.cache`: the folder {} cannot be used: {e}", folder.display()))?;
     let kept = keeper::kept(&cache);
-    let first = match &kept {
-        Some(pair) => {
-            tracing::info!(certificate = pair.told(), "TLS, by the certificate of the last run");
-            Arc::clone(&pair.shown)
-        }
-        None => {
-            tracing::warn!(
-                domains = ?acme.domains,
-                "until the ACME server has given a certificate, a temporary one is shown that nobody trusts"
-            );
-            selfmade::temporary(&acme.domains).map_err(|e| format!("no temporary certificate: {e}"))?
-        }
+    let first = if let Some(pair) = &kept {
+        tracing::info!(certificate = pair.told(), "TLS is spoken with the certificate of the last run");
+        Arc::clone(&pair.shown)
+    } else {
+        tracing::warn!(
+            domains = ?acme.domains,
+            "until the ACME server has given a certificate, a temporary one is shown that nobody trusts"
+        );
+        selfmade::temporary(&acme.domains).map_err(|e| format!("no temporary certificate: {e}"))?
     };
     let shown = Arc::new(Shown::new(first));
     let answers = Arc::new(Answers::new(Arc::clone(&shown)));
     let handshake = handshake(config, &shown, true)?;
-    let mut tasks: Vec<Task> = Vec::new();
+    let mut tasks: Vec<Task> = vec![Box::pin(hang_up())];
     if !acme.http_listen.is_empty() {
         let listener = addresses(&acme.http_listen)
             .and_then(|addresses| bind(&addresses))
@@ -126,6 +124,19 @@ fn acme(config: &Config, data: &Path, clock: Arc<dyn Clock>) -> Result<Front, St
     let keeper = Keeper { config: acme.clone(), cache, answers, shown, clock };
     tasks.push(Box::pin(keeper.keep(kept)));
     Ok(Front { handshake: Some(handshake), tasks })
+}
+
+/// SIGHUP asks to read files again; where there are none it must not end the process instead.
+fn hang_up() -> impl Future<Output = ()> + Send {
+    let hangup = signal(SignalKind::hangup()).ok();
+    async move {
+        let Some(mut hangup) = hangup else { return };
+        while hangup.recv().await.is_some() {
+            tracing::info!(
+                "SIGHUP: the certificate comes from the ACME server, there is no file to read again"
+            );
+        }
+    }
 }
 
 /// Why these addresses are not served in the clear, if nobody said that they may be. `open`: everybody may do

@@ -148,15 +148,13 @@ mod tests {
     #[test]
     fn a_certificate_of_ninety_days_is_renewed_after_sixty() {
         let day = 24 * 3600;
-        let pair = pair(1_000_000, 1_000_000 + 90 * day);
-        let days = |chance| (renewal(&pair, chance) - 1_000_000) as f64 / day as f64;
-        assert!(
-            (days(0) - 58.5).abs() < 0.01 && (days(u32::MAX) - 61.5).abs() < 0.01,
-            "{} {}",
-            days(0),
-            days(u32::MAX)
-        );
-        assert!((days(u32::MAX / 2) - 60.0).abs() < 0.01);
+        let begins = 1_000_000;
+        let pair = pair(begins, begins + 90 * day);
+        let after = |chance| i64::try_from(renewal(&pair, chance)).unwrap() - begins;
+        let near = |chance, expected: i64| (after(chance) - expected).abs() <= 1;
+        assert!(near(0, 60 * day - 36 * 3600), "{}", after(0));
+        assert!(near(u32::MAX / 2, 60 * day), "{}", after(u32::MAX / 2));
+        assert!(near(u32::MAX, 60 * day + 36 * 3600), "{}", after(u32::MAX));
     }
 
     #[test]

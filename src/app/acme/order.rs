@@ -57,16 +57,7 @@ pub fn client(config: &Config) -> Result<AccountBuilder, instant_acme::Error> {
 
 /// Orders a certificate for the configured domains.
 pub async fn order(config: &Config, cache: &Cache, answers: &Answers) -> Result<Issued, Error> {
-    let account = account(config, cache).await?;
-    let names: Vec<Identifier> =
-        config.domains.iter().map(|name| Identifier::Dns(name.to_ascii_lowercase())).collect();
-    let mut order = match account.new_order(&NewOrder::new(&names)).await {
-        Err(instant_acme::Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
-            cache.forget_account()?; // the next try makes a new one
-            return Err(Error::Acme(problem.into()));
-        }
-        order => order?,
-    };
+    let mut order = begin(config, cache).await?;
     let open = answers.until_dropped();
     answer(config, &mut order, answers).await?;
     match order.poll_ready(&PATIENCE).await {
@@ -81,6 +72,21 @@ pub async fn order(config: &Config, cache: &Cache, answers: &Answers) -> Result<
     let key = order.finalize().await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
     Ok(Issued { chain, key })
+}
+
+/// A new order, by a new account if the ACME server has forgotten ours.
+async fn begin(config: &Config, cache: &Cache) -> Result<Order, Error> {
+    let names: Vec<Identifier> =
+        config.domains.iter().map(|name| Identifier::Dns(name.to_ascii_lowercase())).collect();
+    let wanted = NewOrder::new(&names);
+    match account(config, cache).await?.new_order(&wanted).await {
+        Err(instant_acme::Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+            tracing::warn!(%problem, "the ACME server does not know our account; a new one is made");
+            cache.forget_account()?;
+            Ok(account(config, cache).await?.new_order(&wanted).await?)
+        }
+        order => Ok(order?),
+    }
 }
 
 /// The account of the cache, or a new one.

@@ -35,6 +35,7 @@ pub fn explain(settings: &Settings) -> String {
     for (what, means) in door(&settings.server) {
         line(what, means);
     }
+    line("admin", format!("{} (its owner's alone)", crate::app::admin::path(data).display()));
     line("access", "open: there are no accounts yet, so `serve` demands --open".into());
     line("images", format!("{} (registry:2's layout; back this up)", storage.display()));
     line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));

@@ -141,6 +141,33 @@ mod tests {
     }
 
     #[test]
+    fn a_door_that_makes_no_sense_is_a_mistake_each() {
+        let told = mistakes(
+            "[server]\nexternal_url = 'https://a/b'\ntrusted_proxies = ['10.0.0.0/8', 'nginx']\n[server.tls]\nkey = 'k'\n\
+             [server.acme]\ndomains = ['*.a.example', '192.0.2.7', 'good.example']\nemail = 'me'\n\
+             directory = 'http://a'\nhttp_listen = '80'\n",
+            &[("HOLDFAST_SERVER_TLS_MIN_VERSION", "1.2")],
+        );
+        let all = told.join("\n");
+        for expected in [
+            "external_url",
+            "nginx",
+            "`server.tls.certificate` is not set",
+            "\"*.a.example\"",
+            "\"192.0.2.7\"",
+            "email",
+            "directory",
+            "http_listen",
+            "accept_terms",
+            "both set",
+        ] {
+            assert!(all.contains(expected), "{expected:?} is not in:\n{all}");
+        }
+        assert_eq!(told.len(), 10, "{all}");
+        assert_eq!(mistakes("[server.tls]\nmin_version = '1.1'", &[]).len(), 1);
+    }
+
+    #[test]
     fn a_negative_size_is_a_mistake() {
         assert_eq!(mistakes("[registry]\nuploads_max = -1", &[]).len(), 1);
     }

@@ -70,8 +70,7 @@ impl Pair {
             default_provider().key_provider.load_private_key(private_key(key)?).map_err(|_| Bad::Key)?;
         let shown = CertifiedKey::new(chain, key);
         match shown.keys_match() {
-            Ok(()) => {}
-            Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(TlsError::InconsistentKeys(_)) => return Err(Bad::Mismatch),
             Err(_) => return Err(Bad::Certificate),
         }

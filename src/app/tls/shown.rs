@@ -52,7 +52,7 @@ impl ResolvesServerCert for Shown {
         // anything else gets what everybody gets.
         if hello.alpn().is_some_and(|offered| offered.eq([ACME_TLS])) {
             let challenges = self.challenges.read().unwrap_or_else(PoisonError::into_inner);
-            return challenges.get(hello.server_name()?).cloned();
+            return challenges.get(&hello.server_name()?.to_ascii_lowercase()).cloned();
         }
         Some(self.current.load_full())
     }
