@@ -25,7 +25,7 @@ use crate::auth::verifier::Verifier;
 use crate::events::sink::EventSink;
 use crate::registry::parts::Registry;
 use arc_swap::ArcSwap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Memory for access tokens that were verified a moment ago.

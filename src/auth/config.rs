@@ -3,7 +3,7 @@
 
 use crate::auth::algorithm::Algorithm;
 use crate::auth::passwords;
-use crate::auth::sources::static_users::{self, StaticUser};
+use crate::auth::sources::static_users::{StaticUser, mistakes as users_mistakes};
 use crate::auth::sources::{htpasswd, ldap};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -149,6 +149,11 @@ impl Config {
             signing.certificate.is_empty() || !signing.key.is_empty(),
             "`auth.signing.certificate` is given without the `auth.signing.key` that it is for",
         );
+        mistakes.extend(self.passwords.mistakes());
+        mistakes.extend(users_mistakes(&self.users));
+        if !self.ldap.url.is_empty() {
+            mistakes.extend(self.ldap.mistakes());
+        }
         mistakes
     }
 }

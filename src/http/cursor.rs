@@ -33,7 +33,7 @@ impl Cursors {
         let key = self.0.as_ref()?;
         let mut text = next.as_str().as_bytes().to_vec();
         let nonce = key.seal_in_place_append_tag(Aad::empty(), &mut text).ok()?;
-        let sealed = [nonce.as_ref(), &text].concat();
+        let sealed = [nonce.as_ref().as_slice(), &text].concat();
         Some(format!("{MARK}{}", URL_SAFE_NO_PAD.encode(sealed)))
     }
 

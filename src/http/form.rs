@@ -23,7 +23,8 @@ impl Form {
 
     /// The first value of a parameter; an empty one counts as none.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.all(name).find(|value| !value.is_empty())
+        let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
     }
 
     /// All values of a parameter.

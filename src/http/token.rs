@@ -153,7 +153,7 @@ async fn issue(
     if form.is_full() {
         return Err(bad("too many parameters; ask for fewer scopes at once".into()));
     }
-    let scopes = scope::parse_all(form.all("scope")).map_err(|error| bad(error.to_string()))?;
+    let scopes = scope::parse_all(&form.all("scope").collect::<Vec<_>>()).map_err(|error| bad(error.to_string()))?;
     let service = form.first("service").unwrap_or(gate.service());
     if !gate.serves(service) {
         let why = "`service` is not one that this issuer gives tokens for";

@@ -1,5 +1,6 @@
 //! What the types cannot tell of a configuration: values that read well and make no sense.
 
+use crate::acl::rules::Rules;
 use crate::app::acme;
 use crate::app::config::settings::Settings;
 use crate::app::config::tree::Mistake;
@@ -42,6 +43,8 @@ pub fn check(settings: &Settings) -> Vec<Mistake> {
         settings.registry.upload_idle_secs >= 60,
         "`registry.upload_idle_secs` is less than 60: uploads would be dropped under their clients' hands",
     );
+    mistakes.extend(settings.auth.mistakes());
+    mistakes.extend(Rules::compile(&settings.acl).err().unwrap_or_default());
     mistakes.extend(names(&settings.server));
     if settings.server.acme.is_on() {
         mistakes.extend(acme(&settings.server));

@@ -1,6 +1,7 @@
 //! What a configuration means, in sentences, for `holdfast check`.
 
-use crate::app::config::env::variable;
+use crate::acl::lint;
+use crate::app::config::env::{SECRETS, variable};
 use crate::app::config::settings::Settings;
 use crate::app::config::tree::leaves;
 use crate::app::identity::{Identity, too_wide};
@@ -10,7 +11,7 @@ use crate::metadata::config::Engine;
 use crate::registry::config::AbsentContent;
 use std::fmt::Write as _;
 use std::path::Path;
-use toml::Table;
+use toml::{Table, Value};
 
 /// The meaning of a configuration, and the keys that differ from their defaults.
 pub fn explain(settings: &Settings) -> String {
@@ -36,7 +37,9 @@ pub fn explain(settings: &Settings) -> String {
         line(what, means);
     }
     line("admin", format!("{} (its owner's alone)", crate::app::admin::path(data).display()));
-    line("access", "open: there are no accounts yet, so `serve` demands --open".into());
+    for (what, means) in access(settings) {
+        line(what, means);
+    }
     line("images", format!("{} (registry:2's layout; back this up)", storage.display()));
     line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));
     line(
@@ -96,6 +99,31 @@ fn door(server: &server::Config) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// Who comes in, and by which rules.
+fn access(settings: &Settings) -> Vec<(&'static str, String)> {
+    let auth = &settings.auth;
+    let mut sources = vec!["accounts kept here".to_owned()];
+    if !auth.users.is_empty() {
+        sources.push(format!("{} users of the configuration", auth.users.len()));
+    }
+    if !auth.htpasswd.path.is_empty() {
+        sources.push(format!("the htpasswd file {}", auth.htpasswd.path));
+    }
+    if !auth.ldap.url.is_empty() {
+        sources.push(format!("LDAP at {}", auth.ldap.url));
+    }
+    let anonymous = if auth.anonymous { "by rules and grants alone" } else { "not at all" };
+    let mut lines = vec![
+        ("users", format!("{} (unless `serve --open`)", sources.join(", then "))),
+        ("anonymous", format!("callers come in {anonymous}")),
+        ("rules", format!("{} ordered rules, then grants; nothing else is allowed", settings.acl.len())),
+    ];
+    for finding in lint::lint(&settings.acl) {
+        lines.push(("DOUBTFUL", finding.to_string()));
+    }
+    lines
+}
+
 fn changed(settings: &Settings) -> String {
     let (Ok(now), Ok(default)) = (Table::try_from(settings), Table::try_from(Settings::default())) else {
         return String::new();
@@ -104,7 +132,11 @@ fn changed(settings: &Settings) -> String {
     leaves(&now)
         .into_iter()
         .filter(|leaf| !default.contains(leaf))
-        .map(|(key, value)| format!("  {key} = {value}  ({})", variable(&key)))
+        .map(|(key, value)| match value {
+            _ if SECRETS.contains(&key.as_str()) => format!("  {key} = ***  ({})", variable(&key)),
+            Value::Array(list) if list.iter().any(Value::is_table) => format!("  {} of {key}", list.len()),
+            value => format!("  {key} = {value}  ({})", variable(&key)),
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -125,15 +125,15 @@ pub async fn is_first_start(directory: &Directory) -> Result<bool> {
     Ok(!found)
 }
 
-/// Makes the administrator of the first start. Refused if there is any user.
-pub async fn create_initial_admin(directory: &Directory, hash: Secret) -> Result<Profile> {
+/// Makes the administrator of the first start. Refused if there is any user. `initial`: the password was made by us.
+pub async fn create_initial_admin(directory: &Directory, hash: Secret, initial: bool) -> Result<Profile> {
     if !is_first_start(directory).await? {
         return Err(Error::Refused(
             "there are users already; the first administrator is made but once".into(),
         ));
     }
     let form = NewUser { name: INITIAL_ADMIN.into(), admin: true, ..NewUser::default() };
-    make(directory, form, Some(hash), true).await
+    make(directory, form, Some(hash), initial).await
 }
 
 async fn make(

@@ -33,7 +33,7 @@ pub enum Acl {
     },
 }
 
-const FINDINGS: Shape<3> = Shape([("RULE", "rule"), ("SEVERITY", "severity"), ("FINDING", "message")]);
+const FINDINGS: Shape<3> = Shape([("RULE", "rule"), ("SEVERITY", "severity"), ("FINDING", "sentence")]);
 
 /// Runs one.
 pub fn run(command: &Acl) -> Result<(), Ending> {
@@ -50,8 +50,7 @@ pub fn run(command: &Acl) -> Result<(), Ending> {
             }
             let told = api.send(Method::GET, &at, None)?;
             if api.json {
-                api.show(&told, &FINDINGS);
-                return Ok(());
+                return api.show(&told, &FINDINGS);
             }
             let verdict = if told["allowed"].as_bool() == Some(true) { "allowed" } else { "denied" };
             say(&format!("{verdict}: {}", told["because"].as_str().unwrap_or_default()));

@@ -50,8 +50,10 @@ impl Api {
         let reply = self.runtime.block_on(self.client.send(method, &path, body))?;
         if !reply.status.is_success() {
             let told = Told::read(&reply.body);
-            let why = told.message.unwrap_or_else(|| format!("the server answered {}", reply.status));
-            return Err(Ending::Failed(why));
+            return Err(Ending::Failed(match told.message {
+                message if message.is_empty() => format!("the server answered {}", reply.status),
+                message => message,
+            }));
         }
         if reply.body.is_empty() {
             return Ok(Value::Null);

@@ -79,8 +79,8 @@ pub fn run(command: &Group) -> Result<(), Ending> {
         }
         Group::List { to } => Api::open(to)?.list("/groups", None, &SHAPE),
         Group::Show { name, to } => Api::open(to)?.get(&path(&["groups", name]), &SHAPE),
-        Group::Join { name, members, to } => move_members(to, name, members, "PUT"),
-        Group::Leave { name, members, to } => move_members(to, name, members, "DELETE"),
+        Group::Join { name, members, to } => move_members(to, name, members, true),
+        Group::Leave { name, members, to } => move_members(to, name, members, false),
         Group::Remove { name, to } => {
             Api::open(to)?.send(Method::DELETE, &path(&["groups", name]), None)?;
             say(&format!("{name} is removed, with its grants"));
@@ -89,13 +89,14 @@ pub fn run(command: &Group) -> Result<(), Ending> {
     }
 }
 
-fn move_members(to: &To, name: &str, members: &[String], method: &str) -> Result<(), Ending> {
+fn move_members(to: &To, name: &str, members: &[String], joins: bool) -> Result<(), Ending> {
     let api = Api::open(to)?;
+    let method = if joins { Method::PUT } else { Method::DELETE };
     for member in members {
         let kind = ["user:", "service-account:"].iter().any(|kind| member.starts_with(kind));
         let member = if kind { member.clone() } else { format!("user:{member}") };
-        api.send(method, &path(&["groups", name, "members", &member]), None)?;
-        say(&format!("{member} is {} {name}", if method == "PUT" { "in" } else { "no longer in" }));
+        api.send(method.clone(), &path(&["groups", name, "members", &member]), None)?;
+        say(&format!("{member} is {} {name}", if joins { "in" } else { "no longer in" }));
     }
     Ok(())
 }

@@ -101,8 +101,7 @@ pub fn run(command: &Service) -> Result<(), Ending> {
         Service::Secret { named, new } => {
             let api = Api::open(&named.to)?;
             let minted = api.send(Method::POST, &at(named, &["secrets"]), Some(&new.body()?))?;
-            token::show_minted(&api, &minted, &named.name);
-            Ok(())
+            token::show_minted(&api, &minted, &named.name)
         }
         Service::Secrets(named) => Api::open(&named.to)?.get(&at(named, &["secrets"]), &token::SHAPE),
         Service::Revoke { named, id } => {

@@ -66,7 +66,7 @@ impl NewToken {
         };
         let lifetime = match self.days {
             None => None,
-            Some(0) => return Err("--days is at least 1".into()),
+            Some(0) => return Err(Ending::Usage("--days is at least 1".into())),
             Some(days) => Some(days.saturating_mul(24 * 3600)),
         };
         Ok(json!({ "description": self.description, "ceiling": ceiling, "api": self.api, "lifetime_secs": lifetime }))
@@ -86,16 +86,16 @@ pub const SHAPE: Shape<8> = Shape([
 ]);
 
 /// Shows a new token. Its text goes to standard output, alone, so that it can be piped on.
-pub fn show_minted(api: &Api, minted: &Value, owner: &str) {
+pub fn show_minted(api: &Api, minted: &Value, owner: &str) -> Result<(), Ending> {
     if api.json {
-        api.show(minted, &SHAPE);
-        return;
+        return api.show(minted, &SHAPE);
     }
     api.tell(&format!(
         "log in with the name {owner} and this as the password; it is shown this once (id {}):",
         minted["token"]["id"].as_str().unwrap_or_default()
     ));
     say(minted["secret"].as_str().unwrap_or_default());
+    Ok(())
 }
 
 /// Runs one.
@@ -105,8 +105,7 @@ pub fn run(command: &Token) -> Result<(), Ending> {
             let api = Api::open(to)?;
             let minted = api.send(Method::POST, "/me/tokens", Some(&new.body()?))?;
             let owner = minted["token"]["owner"]["name"].as_str().unwrap_or_default().to_owned();
-            show_minted(&api, &minted, &owner);
-            Ok(())
+            show_minted(&api, &minted, &owner)
         }
         Token::List { to } => Api::open(to)?.get("/me/tokens", &SHAPE),
         Token::Revoke { id, to } => {

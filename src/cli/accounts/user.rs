@@ -130,7 +130,7 @@ pub fn run(command: &User) -> Result<(), Ending> {
             let password = new_password(&add.password)?;
             body.insert("password".into(), json!(password.text()));
             let made = api.send(Method::POST, "/users", Some(&Value::Object(body)))?;
-            api.show(&made, &SHAPE);
+            api.show(&made, &SHAPE)?;
             password.tell_if_made(&add.named.name);
             Ok(())
         }
@@ -144,7 +144,7 @@ pub fn run(command: &User) -> Result<(), Ending> {
                 }
             }
             if body.is_empty() {
-                return Err("nothing to change was given; see `holdfast user set --help`".into());
+                return Err(Ending::Usage("nothing to change was given; see `holdfast user set --help`".into()));
             }
             let api = Api::open(&set.named.to)?;
             let changed = api.send(Method::PATCH, &path(&["users", &set.named.name]), Some(&Value::Object(body)))?;

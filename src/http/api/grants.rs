@@ -61,7 +61,7 @@ pub async fn explain(call: &Call<'_>) -> Reply {
     let identity = account(gate, query("account")).await?;
     let caller = Caller { identity: &identity, address, service: gate.service() };
     let told = gate.authority.explain(&caller, &Access::repository(repository.as_str(), action));
-    json(StatusCode::OK, &Explanation { allowed: told.allowed, because: told.because })
+    json(StatusCode::OK, &Explanation { allowed: told.decision.allowed, because: told.sentence })
 }
 
 /// An account of whatever source. One that no source knows is asked for as a user without groups, since the rules may

@@ -18,7 +18,7 @@ pub fn document() -> Reply {
 
 fn make() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for row in &ROWS {
+    for row in &*ROWS {
         let path = paths.entry(format!("/api/v1{}", row.path)).or_insert_with(|| value!({}));
         if let Some(path) = path.as_object_mut() {
             path.insert(row.method.as_str().to_lowercase(), operation(row));

@@ -5,6 +5,7 @@ use crate::acl::access::Action;
 use crate::http::v2::route::Unroutable;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use std::sync::LazyLock;
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub struct Row {
     pub answer: (u16, &'static str),
 }
 
-const fn row(
+fn row(
     method: Method,
     path: &'static str,
     operation: Operation,
@@ -100,7 +101,7 @@ const fn row(
 }
 
 impl Row {
-    const fn takes(self, body: &'static str) -> Self {
+    fn takes(self, body: &'static str) -> Self {
         Self { body, ..self }
     }
 
@@ -127,7 +128,7 @@ impl Row {
         }
     }
 
-    const fn gives(self, status: u16, answer: &'static str) -> Self {
+    fn gives(self, status: u16, answer: &'static str) -> Self {
         Self { answer: (status, answer), ..self }
     }
 }
@@ -137,7 +138,7 @@ use Operation as Op;
 
 /// All of them.
 #[rustfmt::skip] // a table
-pub static ROWS: [Row; 45] = [
+pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| vec![
     row(Method::GET, "/openapi.json", Op::OpenApi, Nothing, "This document").gives(200, "Document"),
     row(Method::GET, "/me", Op::Me, Account, "One's own account").gives(200, "Me"),
     row(Method::PATCH, "/me", Op::MeChange, Account, "Change one's own profile").takes("Profile").gives(200, "Me"),
@@ -183,7 +184,7 @@ pub static ROWS: [Row; 45] = [
     row(Method::GET, "/repositories/{repository}/-/manifests/{digest}", Op::Manifest, On(Action::Pull), "A manifest: platforms, layers").gives(200, "Manifest"),
     row(Method::DELETE, "/repositories/{repository}/-/manifests/{digest}", Op::ManifestRemove, On(Action::Delete), "Remove a manifest with its tags"),
     row(Method::GET, "/events", Op::Events, Admin, "The audit trail, newest first").gives(200, "Events"),
-];
+]);
 
 /// What the braces of a path stand for, decoded once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -199,7 +200,7 @@ impl Captured {
 /// Finds the row of a request; `path` is that below `/api/v1`.
 pub fn find(method: &Method, path: &str) -> Result<(&'static Row, Captured), Unroutable> {
     let mut known = false;
-    for row in &ROWS {
+    for row in &*ROWS {
         if let Some(captured) = matches(row.path, path) {
             let head = *method == Method::HEAD && row.method == Method::GET;
             if row.method == *method || head {
