@@ -29,7 +29,8 @@ pub struct Subject {
 pub struct Issuer {
     ring: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
-    issuer: String,
+    /// The `iss` of its tokens.
+    name: String,
     services: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ impl Issuer {
     /// An issuer of this configuration, which signs with these keys.
     pub fn new(config: &Config, ring: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
         let services = [std::slice::from_ref(&config.service), &config.other_services].concat();
-        Self { ring, clock, issuer: config.issuer.clone(), services }
+        Self { ring, clock, name: config.issuer.clone(), services }
     }
 
     /// Whether tokens are issued for a service. A token for any other would be a signature on a stranger's word.
@@ -61,7 +62,7 @@ impl Issuer {
         let lifetime_secs = lifetime_secs.min(*TOKEN_LIFETIME_SECS.end());
         let now = self.clock.unix_secs();
         let claims = Claims {
-            iss: self.issuer.clone(),
+            iss: self.name.clone(),
             sub: subject.name,
             aud: audience.to_owned(),
             exp: now + lifetime_secs,

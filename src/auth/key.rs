@@ -99,6 +99,11 @@ impl Key {
         self.pair.public().jwk(&self.kid)
     }
 
+    /// A certificate that makes others trust it; see `certificate::certificate_pem`.
+    pub fn certificate_pem(&self, name: &str) -> Result<String> {
+        certificate::certificate_pem(&self.pair, name)
+    }
+
     /// A whole token around a payload: JWS compact serialization (RFC 7515, section 7.1). Nothing is signed that would
     /// be longer than `bytes_max`.
     pub fn token(&self, payload: &[u8], bytes_max: usize) -> Result<Option<String>> {

@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn no_made_key_has_a_coordinate_that_begins_with_zero() {
-        for _ in 0..300 {
+        for _ in 0..1000 {
             assert!(!KeyPair::generate(Algorithm::Es256).unwrap().public().has_leading_zero());
         }
     }

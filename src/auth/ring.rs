@@ -75,6 +75,12 @@ impl KeyRing {
         serde_json::json!({ "keys": keys }).to_string()
     }
 
+    /// A certificate of our own for each of these keys, PEM: the `rootcertbundle` of another registry that is to trust
+    /// us. It has to be given a new one whenever keys change: whoever serves others is better off with a key of a file.
+    pub fn certificates(&self, name: &str) -> Result<String> {
+        self.keys.load().all().map(|key| key.certificate_pem(name)).collect()
+    }
+
     /// Loads the keys again.
     pub async fn refresh(&self) -> Result<()> {
         let mut looked = self.looked.lock().await;
@@ -264,10 +270,11 @@ mod tests {
         assert_eq!(house.store.rows().len(), 1);
         house.clock.advance(1);
         let (one, other) = tokio::join!(a.tend(), b.tend());
-        (one.unwrap(), other.unwrap());
+        one.and(other).unwrap();
         assert_eq!(house.store.rows().len(), 2, "both made one");
         let new = house.store.rows()[1].id.clone();
 
+        assert_eq!(a.certificates("us").unwrap().matches("BEGIN CERTIFICATE").count(), 2);
         // it is published at once, and signs when it has settled
         for ring in [&a, &b] {
             assert!(ring.jwks().contains(&new) && ring.jwks().contains(&old));
@@ -332,16 +339,22 @@ mod tests {
     async fn a_look_that_fails_counts_and_one_that_is_broken_off_does_not() {
         let house = House::new(Algorithm::Es256);
         let ring = house.ring().await;
+        let look = async || ring.look(&ring.keys()).await;
         house.clock.advance(60);
-        // dropped at its first wait, as when a client hangs up
-        let seen = ring.keys();
-        tokio::select! { biased; _ = ring.look(&seen) => panic!(), () = std::future::ready(()) => {} }
+        // at its first wait, as when a client hangs up
+        tokio::select! {
+            biased;
+            _ = look() => panic!("it did not wait"),
+            () = std::future::ready(()) => {}
+        }
+        assert!(look().await, "a stranger who hangs up keeps everybody from looking");
+        house.clock.advance(60);
         house.store.broken.store(true, Ordering::Relaxed);
-        assert!(!ring.look(&ring.keys()).await);
+        assert!(!look().await);
         house.store.broken.store(false, Ordering::Relaxed);
-        assert!(!ring.look(&ring.keys()).await, "looked twice in a minute");
+        assert!(!look().await, "looked twice in a minute");
         house.clock.advance(60);
-        assert!(ring.look(&ring.keys()).await);
+        assert!(look().await);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! For the tests of keys and tokens: signing keys kept in memory, as the contract of `metadata::signing_keys` says.
 
-use crate::auth::algorithm::Algorithm;
 use crate::acl::identity::AccountKind;
+use crate::auth::algorithm::Algorithm;
 use crate::auth::claims::{Account, Granted};
 use crate::auth::config::Config;
 use crate::auth::issuer::{Issuer, Subject};

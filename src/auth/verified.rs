@@ -170,7 +170,9 @@ mod tests {
         tokens.verify(&ann).await.unwrap();
         let ring = tokens.verifier.ring().clone();
         // somebody took it away in a hurry
-        crate::metadata::signing_keys::SigningKeys::remove(&*house.store, &house.store.rows()[0].id).await.unwrap();
+        crate::metadata::signing_keys::SigningKeys::remove(&*house.store, &house.store.rows()[0].id)
+            .await
+            .unwrap();
         ring.refresh().await.unwrap();
         assert_eq!(tokens.verify(&ann).await, Err(Rejected::UnknownKey));
     }

@@ -217,7 +217,8 @@ mod tests {
     }
 
     fn parts_of(token: &str) -> Vec<String> {
-        let text = |part| URL_SAFE_NO_PAD.decode(part).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let text =
+            |part| URL_SAFE_NO_PAD.decode(part).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         token.split('.').take(3).map(|part| text(part).unwrap_or_default()).collect()
     }
 
@@ -346,7 +347,11 @@ mod tests {
                 (with(&target.header(), name, &value), &Rejected::Malformed),
                 (
                     with(&without(&target.header(), "kid"), name, &value),
-                    if name == "x5c" && value.is_array() { &Rejected::UnknownKey } else { &Rejected::Malformed },
+                    if name == "x5c" && value.is_array() {
+                        &Rejected::UnknownKey
+                    } else {
+                        &Rejected::Malformed
+                    },
                 ),
             ] {
                 let sign = |message: &[u8]| foreign.sign(message).unwrap();
@@ -355,7 +360,10 @@ mod tests {
                 target.refuses(&target.signed(&header, &target.claims()), expected);
             }
         }
-        target.refuses(&target.signed(&without(&target.header(), "kid"), &target.claims()), &Rejected::UnknownKey);
+        target.refuses(
+            &target.signed(&without(&target.header(), "kid"), &target.claims()),
+            &Rejected::UnknownKey,
+        );
     }
 
     #[tokio::test]
@@ -421,7 +429,10 @@ mod tests {
             target.refuses(&target.signed(&target.header(), &claims), &Rejected::Malformed);
         }
         let claims = with(&target.claims(), "aud", &json!(["holdfast"]));
-        assert_eq!(target.verifier.verify(&target.signed(&target.header(), &claims)).unwrap().aud, "holdfast");
+        assert_eq!(
+            target.verifier.verify(&target.signed(&target.header(), &claims)).unwrap().aud,
+            "holdfast"
+        );
     }
 
     #[tokio::test]
@@ -436,7 +447,8 @@ mod tests {
     #[tokio::test]
     async fn the_type_must_be_jwt() {
         let target = Target::new(Algorithm::Es256).await;
-        for typ in [json!("jwt"), json!("at+jwt"), json!("angos+jwt"), json!(""), json!(null), json!(["JWT"])] {
+        for typ in [json!("jwt"), json!("at+jwt"), json!("angos+jwt"), json!(""), json!(null), json!(["JWT"])]
+        {
             let header = with(&target.header(), "typ", &typ);
             target.refuses(&target.signed(&header, &target.claims()), &Rejected::Malformed);
         }
@@ -456,7 +468,9 @@ mod tests {
         for more in [r#""alg":"ES256""#, r#""kid":"x""#, r#""\u006bid":"x""#, r#""typ":"JWT""#] {
             target.refuses(&forged_text(&twice(&header, more), &claims, sign), &Rejected::Malformed);
         }
-        for more in [r#""sub":"admin""#, r#""exp":9999999999"#, r#""\u0073ub":"admin""#, r#""aud":"holdfast""#] {
+        for more in
+            [r#""sub":"admin""#, r#""exp":9999999999"#, r#""\u0073ub":"admin""#, r#""aud":"holdfast""#]
+        {
             target.refuses(&forged_text(&header, &twice(&claims, more), sign), &Rejected::Malformed);
         }
     }
@@ -479,13 +493,13 @@ mod tests {
             for algorithm in ["ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "HS256"] {
                 for signer in &pairs {
                     let header = json!({"typ": "JWT", "alg": algorithm, "kid": named.public().thumbprint()});
-                    let verified =
+                    let answer =
                         verifier.verify(&forged(&header, &claims, |message| signer.sign(message).unwrap()));
                     let own = algorithm == named.algorithm().as_str();
                     match (own, signer.algorithm() == named.algorithm()) {
-                        (true, true) => assert!(verified.is_ok()),
-                        (true, false) => assert_eq!(verified, Err(Rejected::Signature)),
-                        (false, _) => assert_eq!(verified, Err(Rejected::Algorithm)),
+                        (true, true) => assert!(answer.is_ok()),
+                        (true, false) => assert_eq!(answer, Err(Rejected::Signature)),
+                        (false, _) => assert_eq!(answer, Err(Rejected::Algorithm)),
                     }
                 }
             }
@@ -502,7 +516,9 @@ mod tests {
             verifier.verify(&token)
         };
         // other clocks are 45 seconds behind or ahead
-        assert!(at(START - 45).is_ok() && at(START).is_ok() && at(START + 299).is_ok() && at(START + 345).is_ok());
+        assert!(
+            at(START - 45).is_ok() && at(START).is_ok() && at(START + 299).is_ok() && at(START + 345).is_ok()
+        );
         assert!(at(START - 60).is_ok() && at(START + 359).is_ok());
         assert_eq!(at(START - 61), Err(Rejected::NotYet));
         assert_eq!(at(0), Err(Rejected::NotYet));
@@ -552,15 +568,32 @@ mod tests {
         let long = "a".repeat(1 << 20);
         let deep = URL_SAFE_NO_PAD.encode("[".repeat(9000));
         for text in [
-            "", ".", "..", "...", "....", "a.b.c", "hf_pat_AAAA_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "ä.ö.ü", "\0.\0.\0",
-            "Bearer x.y.z", "eyJ.eyJ.eyJ", &long, &format!("{deep}.{deep}.AAAA"), &format!("{long}.{long}.{long}"),
+            "",
+            ".",
+            "..",
+            "...",
+            "....",
+            "a.b.c",
+            "hf_pat_AAAA_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+            "ä.ö.ü",
+            "\0.\0.\0",
+            "Bearer x.y.z",
+            "eyJ.eyJ.eyJ",
+            &long,
+            &format!("{deep}.{deep}.AAAA"),
+            &format!("{long}.{long}.{long}"),
         ] {
             target.refuses(text, &Rejected::Malformed);
         }
         let token = target.token();
         for text in [
-            format!("{token}."), format!(".{token}"), format!("{token}.AAAA"), format!(" {token}"),
-            format!("{token}="), format!("{token}\n"), token.replace('.', ".."),
+            format!("{token}."),
+            format!(".{token}"),
+            format!("{token}.AAAA"),
+            format!(" {token}"),
+            format!("{token}="),
+            format!("{token}\n"),
+            token.replace('.', ".."),
         ] {
             assert!(target.verifier.verify(&text).is_err(), "{text}");
         }
@@ -586,7 +619,8 @@ mod tests {
             });
             proptest!(|(text in "\\PC{0,80}", (a, b, c) in ("[A-Za-z0-9_-]{0,40}", "[A-Za-z0-9_-]{0,40}", "[A-Za-z0-9_-]{0,90}"))| {
                 prop_assert!(target.verifier.verify(&text).is_err());
-                prop_assert!(target.verifier.verify(&format!("{a}.{b}.{c}")).is_err());
+                let three = [a, b, c].join(".");
+                prop_assert!(target.verifier.verify(&three).is_err());
             });
         }
     }
@@ -597,7 +631,9 @@ mod tests {
         let target = runtime.block_on(Target::new(Algorithm::Es256));
         target.house.clock.advance(1000);
         let claims = with(&target.claims(), "exp", &json!(START));
-        let Err(rejected) = target.verifier.verify(&target.signed(&target.header(), &claims)) else { panic!() };
+        let Err(rejected) = target.verifier.verify(&target.signed(&target.header(), &claims)) else {
+            panic!()
+        };
         assert_eq!(rejected.to_string(), "it has expired");
     }
 }
