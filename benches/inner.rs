@@ -1,10 +1,16 @@
 //! The inner loops, through the real parts in this process: what a URL means, a digest, and a pull and a push
-//! through the router on a temporary folder. No sockets; `benches/peers` has those.
+//! through the router on a temporary folder; and a decision about who may. No sockets; `benches/peers` has those.
 
 #![allow(clippy::expect_used, clippy::duration_suboptimal_units)] // a bench that cannot begin has nothing to say
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use holdfast::acl::access::{Access, Action};
+use holdfast::acl::authority::Authority;
+use holdfast::acl::config::{Match, Rule};
+use holdfast::acl::grant::{Grant, Grants, Subject};
+use holdfast::acl::identity::{AccountKind, Caller, Identity};
+use holdfast::acl::rules::Rules;
 use holdfast::app::build::build;
 use holdfast::app::config::settings::Settings;
 use holdfast::http::body::{Outgoing, incoming};
@@ -116,5 +122,64 @@ fn push(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, route, digests, pull, push);
+/// A thousand rules of all sorts, of which none but the last fits joe.
+fn rules() -> Vec<Rule> {
+    let text = |text: String| Some(text);
+    let when = |n: usize| match n % 5 {
+        0 => Match { account: text(format!("user{n}")), ..Match::default() },
+        1 => Match { group: text(format!("group{n}")), name: text("shared/**".into()), ..Match::default() },
+        2 => Match { name: text(format!("team{n}/**")), ..Match::default() },
+        3 => Match {
+            account: text("/.+/".into()),
+            name: text(format!("own{n}/${{account}}/*")),
+            ..Match::default()
+        },
+        _ => Match {
+            name: text(format!("x{n}-${{labels:project}}/*")),
+            ip: vec!["10.0.0.0/8".into()],
+            ..Match::default()
+        },
+    };
+    let rule = |when| Rule { when, actions: vec!["pull".into()], comment: String::new() };
+    let fifty_slow = (0..50).map(|n| Match { name: text(format!("/^.+-{n}$/")), ..Match::default() });
+    (0..950).map(when).chain(fifty_slow).map(rule).collect()
+}
+
+/// Ten thousand grants, none of which is joe's for what he asks but the last.
+fn grants(subject: impl Fn(usize) -> Subject) -> Grants {
+    let grant = |n: usize| Grant {
+        id: n.to_string(),
+        subject: subject(n),
+        repository: if n == 9999 { "team/app/**".into() } else { format!("team/app{n}/**") },
+        actions: vec![Action::Pull],
+    };
+    Grants::compile((0..10_000).map(grant).collect()).expect("grants")
+}
+
+fn decide(criterion: &mut Criterion) {
+    let joe = Identity {
+        kind: AccountKind::User,
+        name: "joe".into(),
+        groups: vec!["dev".into(), "everyone".into(), "ops".into()],
+        labels: [("project".to_owned(), vec!["api".to_owned(), "web".to_owned()])].into(),
+        ..Identity::anonymous()
+    };
+    let address = "10.1.2.3".parse().ok();
+    let caller = Caller { identity: &joe, address, service: "registry" };
+    let access = Access::repository("team/app/web", Action::Pull);
+    let spread = |n| Subject::User(if n == 9999 { "joe".into() } else { format!("user{n}") });
+    for (name, grants) in [
+        ("spread", grants(spread)),
+        ("all to one", grants(|_| Subject::User("joe".into()))),
+        ("all to a group of everyone", grants(|_| Subject::Group("everyone".into()))),
+    ] {
+        let authority = Authority::new(Rules::compile(&rules()).expect("rules"), grants);
+        assert!(authority.decide(&caller, &access).allowed);
+        criterion.bench_function(&format!("decide/1,000 rules, 10,000 grants, {name}"), |bencher| {
+            bencher.iter(|| authority.decide(black_box(&caller), black_box(&access)));
+        });
+    }
+}
+
+criterion_group!(benches, route, digests, decide, pull, push);
 criterion_main!(benches);

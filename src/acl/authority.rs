@@ -116,3 +116,103 @@ fn why(policy: &Policy, decision: Decision) -> String {
         Because::Nothing => "no rule matches and no grant gives it".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::access::Action;
+    use crate::acl::config::{Match, Rule};
+    use crate::acl::grant::{Grant, Subject};
+    use crate::acl::identity::{AccountKind, Identity};
+
+    fn rules(actions: &[&str]) -> Rules {
+        let rule = Rule {
+            when: Match { account: Some("joe".into()), name: Some("joe/*".into()), ..Match::default() },
+            actions: actions.iter().map(|word| (*word).to_owned()).collect(),
+            comment: "joe's own".into(),
+        };
+        Rules::compile(&[
+            Rule { when: Match { name: Some("x".into()), ..Match::default() }, ..rule.clone() },
+            rule,
+        ])
+        .unwrap()
+    }
+
+    fn grants() -> Grants {
+        let grant = |id: &str, subject, repository: &str| Grant {
+            id: id.into(),
+            subject,
+            repository: repository.into(),
+            actions: vec![Action::Pull],
+        };
+        Grants::compile(vec![
+            grant("g1", Subject::Group("dev".into()), "team/**"),
+            grant("g2", Subject::Anonymous, "hello-world"),
+        ])
+        .unwrap()
+    }
+
+    fn joe() -> Identity {
+        Identity {
+            kind: AccountKind::User,
+            name: "joe".into(),
+            groups: vec!["dev".into()],
+            ..Identity::anonymous()
+        }
+    }
+
+    #[test]
+    fn a_change_counts_at_once_and_moves_the_generation() {
+        let authority = Authority::default();
+        let joe = joe();
+        let caller = Caller { identity: &joe, address: None, service: "" };
+        let may = |name| authority.decide(&caller, &Access::repository(name, Action::Pull)).allowed;
+        assert!(!may("joe/a") && !may("team/a"));
+        let before = (authority.generation(), authority.policy());
+        authority.set_rules(rules(&["pull"]));
+        assert!(may("joe/a") && !may("team/a"));
+        let between = authority.generation();
+        authority.set_grants(grants());
+        assert!(may("joe/a") && may("team/a"));
+        assert!(before.0 < between && between < authority.generation());
+        let pull = Access::repository("joe/a", Action::Pull);
+        assert!(!before.1.decide(&caller, &pull).allowed, "a policy that was taken stays as it was");
+    }
+
+    #[test]
+    fn a_decision_says_why() {
+        let authority = Authority::new(rules(&["pull"]), grants());
+        let mut joe = joe();
+        let why = |identity: &Identity, kind, name, action| {
+            let caller = Caller { identity, address: None, service: "" };
+            let access = Access { kind, name, action };
+            let told = authority.explain(&caller, &access);
+            assert_eq!(told.decision, authority.decide(&caller, &access));
+            told.to_string()
+        };
+        for (name, action, says) in [
+            ("joe/a", "pull", r#""joe" may "pull" repository "joe/a": rule 2 ("joe's own") allows it"#),
+            (
+                "joe/a",
+                "push",
+                r#"may not "push" repository "joe/a": rule 2 ("joe's own") is the first that matches"#,
+            ),
+            ("joe/a", "push", "later rules and all grants were not looked at"),
+            ("team/a/b", "pull", r#"grant g1 to group "dev" of "team/**" allows it"#),
+            ("other", "pull", "no rule matches and no grant gives it"),
+        ] {
+            let told = why(&joe, "repository", name, action);
+            assert!(told.contains(says), "{told}");
+        }
+        assert!(why(&joe, "registry", "catalog", "*").contains("only what they may pull"));
+        let told = why(&Identity::anonymous(), "repository", "hello-world", "pull");
+        assert_eq!(
+            told,
+            r#"everybody without login may "pull" repository "hello-world": grant g2 to everybody, also without login of "hello-world" allows it"#
+        );
+        joe.admin = true;
+        assert!(why(&joe, "repository", "x", "delete").contains("administrator"));
+        let forged = why(&joe, "repository", "a\nb", "pull\r\n");
+        assert!(!forged.contains(['\n', '\r']), "{forged}");
+    }
+}

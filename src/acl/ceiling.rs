@@ -28,7 +28,7 @@ struct Written {
 
 impl Ceiling {
     /// Globs of repositories (`*` stays inside one path component, `**` crosses) and what may be done to them.
-    pub fn new(repositories: Vec<String>, actions: Vec<Action>) -> Result<Self, String> {
+    pub fn new(repositories: &[String], actions: Vec<Action>) -> Result<Self, String> {
         if repositories.len() > CEILING_GLOBS_MAX {
             return Err(format!("a token is for at most {CEILING_GLOBS_MAX} globs of repositories"));
         }
@@ -61,7 +61,7 @@ impl TryFrom<Written> for Ceiling {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        Self::new(written.repositories, written.actions)
+        Self::new(&written.repositories, written.actions)
     }
 }
 
@@ -71,5 +71,57 @@ impl From<Ceiling> for Written {
             repositories: ceiling.repositories().map(ToOwned::to_owned).collect(),
             actions: ceiling.actions,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ceiling(repositories: &[&str], actions: &[Action]) -> Ceiling {
+        let repositories: Vec<_> = repositories.iter().map(|text| (*text).to_owned()).collect();
+        Ceiling::new(&repositories, actions.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn it_admits_its_actions_on_its_repositories_and_the_catalog() {
+        let team = ceiling(&["team/*", "deep/**"], &[Action::Pull, Action::Push]);
+        for (kind, name, action, expected) in [
+            ("repository", "team/a", "pull", true),
+            ("repository", "team/a", "push", true),
+            ("repository", "team/a", "delete", false),
+            ("repository", "team/a", "*", false),
+            ("repository", "team/a/b", "pull", false),
+            ("repository", "deep/a/b", "pull", true),
+            ("repository", "other", "pull", false),
+            ("repository", "catalog", "pull", false),
+            ("registry", "catalog", "*", true),
+            ("registry", "api", "*", false),
+            ("registry", "team/a", "pull", false),
+            ("plugin", "team/a", "pull", false),
+        ] {
+            assert_eq!(team.admits(&Access { kind, name, action }), expected, "{kind}:{name}:{action}");
+        }
+        let nothing = ceiling(&[], &Action::ALL);
+        assert!(!nothing.admits(&Access::repository("a", Action::Pull)));
+        assert!(!ceiling(&["**"], &[]).admits(&Access::repository("a", Action::Pull)));
+    }
+
+    #[test]
+    fn it_is_written_as_two_lists() {
+        let text = r#"{"repositories":["team/**"],"actions":["pull"]}"#;
+        let read: Ceiling = serde_json::from_str(text).unwrap();
+        assert_eq!(read, ceiling(&["team/**"], &[Action::Pull]));
+        assert_ne!(read, ceiling(&["team/*"], &[Action::Pull]));
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        for bad in [
+            r#"{"repositories":["[a"],"actions":["pull"]}"#,
+            r#"{"repositories":["a"],"actions":["admin"]}"#,
+            r#"{"repositories":["a"]}"#,
+            r#"{"repositories":["a"],"actions":[],"also":1}"#,
+        ] {
+            assert!(serde_json::from_str::<Ceiling>(bad).is_err(), "{bad}");
+        }
+        assert!(Ceiling::new(&vec!["a".into(); 101], vec![]).is_err());
     }
 }

@@ -46,7 +46,11 @@ pub struct Match {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Addresses and networks, one of which the caller's must be in. A text, or a list of texts that is not empty.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more", serialize_with = "shortest")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more",
+        serialize_with = "shortest"
+    )]
     pub ip: Vec<String>,
     /// One of the groups: the same as `labels = { groups = .. }`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,5 +129,61 @@ fn shortest<S: Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::
     match texts {
         [one] => serializer.serialize_str(one),
         many => many.serialize(serializer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct File {
+        acl: Vec<Rule>,
+    }
+
+    fn read(text: &str) -> Result<Vec<Rule>, String> {
+        toml::from_str::<File>(text).map(|file| file.acl).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_key_is_read_and_written() {
+        let rules = read(
+            r#"
+            [[acl]]
+            match = { account = "a", name = "n", type = "t", service = "s", ip = "10.0.0.0/8", group = "dev", labels = { team = "x" } }
+            actions = ["pull", "push"]
+            comment = "why"
+            [[acl]]
+            match = { ip = ["::1", "127.0.0.1"] }
+            actions = ["*"]
+            [[acl]]
+            match = {}
+            actions = []
+            "#,
+        )
+        .unwrap();
+        assert_eq!(rules[0].when.label_patterns().collect::<Vec<_>>(), [("groups", "dev"), ("team", "x")]);
+        assert_eq!((rules[0].when.ip.len(), rules[1].when.ip.len()), (1, 2));
+        assert!(rules[2].when.is_empty() && !rules[1].when.is_empty());
+        assert_eq!(rules[2], Rule::default());
+        let written = toml::to_string(&File { acl: rules.clone() }).unwrap();
+        assert_eq!(read(&written).unwrap(), rules, "{written}");
+        assert!(written.contains("ip = \"10.0.0.0/8\""), "{written}");
+    }
+
+    /// docker_auth reads `match: {team: ..}` as a match of everything.
+    #[test]
+    fn what_is_not_known_or_not_said_is_refused() {
+        for (bad, says) in [
+            ("match = { team = \"infrastructure\" }\nactions = [\"*\"]", "team"),
+            ("match = {}\nactions = []\nname = \"x\"", "name"),
+            ("actions = [\"*\"]", "match"),
+            ("match = {}", "actions"),
+            ("match = { ip = [] }\nactions = [\"*\"]", "not empty"),
+            ("match = { ip = 7 }\nactions = []", "network"),
+        ] {
+            let told = read(&format!("[[acl]]\n{bad}")).unwrap_err();
+            assert!(told.contains(says), "{told}");
+        }
     }
 }

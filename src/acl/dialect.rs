@@ -42,7 +42,9 @@ pub fn from_go(pattern: &str) -> Result<String, String> {
 fn repeat(text: &str) -> Option<usize> {
     let inner = text.strip_prefix('{')?.split_once('}')?.0;
     let number = |text: &str| {
-        !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
+        !text.is_empty()
+            && text.bytes().all(|c| c.is_ascii_digit())
+            && (text == "0" || !text.starts_with('0'))
     };
     let good = match inner.split_once(',') {
         None => number(inner),
@@ -53,8 +55,8 @@ fn repeat(text: &str) -> Option<usize> {
 
 /// Classes that have a name.
 const NAMED: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper",
-    "word", "xdigit",
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
 ];
 
 /// The name in a `[:name:]` at the beginning of a text.
@@ -175,6 +177,76 @@ impl Reader<'_> {
                 self.out.extend(['\\', punctuation]);
             }
             plain => self.out.push(plain),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(go: &str, text: &str) -> Result<bool, String> {
+        let rust = from_go(go)?;
+        let regex = regex::Regex::new(&rust).map_err(|error| error.to_string())?;
+        Ok(regex.is_match(text))
+    }
+
+    /// What Go 1.26 answers where the `regex` crate, left to itself, would answer otherwise.
+    #[test]
+    fn what_both_read_differently_is_read_as_go_reads_it() {
+        for (expression, text, expected) in [
+            ("^\\d$", "١", false),
+            ("^\\w$", "é", false),
+            ("^\\W$", "é", true),
+            ("^[\\W]$", "é", true),
+            ("^\\s$", "\u{a0}", false),
+            ("^[^\\s]$", "\u{a0}", true),
+            ("a\\b", "aé", true),
+            ("a\\B", "aé", false),
+            ("\\<a\\>", "<a>", true),
+            ("\\<a\\>", "a", false),
+            ("^[[a]]$", "[]", true),
+            ("^[[a]]$", "a", false),
+            ("^[a&&b]$", "&", true),
+            ("^[a&&b]$", "a", true),
+            ("^[+--]$", ",", true),
+            ("^[a~~]$", "~", true),
+            ("^[]a]$", "]", true),
+            ("^[^]a]$", "]", false),
+            ("^[a\\]]$", "]", true),
+            ("^[-a]$", "-", true),
+            ("^[\\d-]$", "-", true),
+            ("^a{,2}$", "a{,2}", true),
+            ("^a{,2}$", "aa", false),
+            ("^a{01}$", "a{01}", true),
+            ("^{}$", "{}", true),
+            ("^a{2}$", "aa", true),
+            ("^a{1,}?$", "aaa", true),
+            ("^\\Qa.b\\E.$", "a.bx", true),
+            ("^\\Qa.b\\E.$", "axbx", false),
+            ("^\\Qa.", "a.", true),
+            ("^(?P<n>a)(?i:B)$", "ab", true),
+            ("^[[:alpha:]-]+$", "a-b", true),
+            ("^\\p{Greek}\\pL\\x{62}\\x62$", "αbbb", true),
+        ] {
+            assert_eq!(found(expression, text), Ok(expected), "{expression:?} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for bad in
+            ["foo?*", "a**", "a{2}{3}", "a+?+", "*", "(", "[", "[a", "[[:digits:]]", "\\", "a\\Z", "[b-a]"]
+        {
+            assert!(found(bad, "").is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(expression in "\\PC*", syntax in "[\\[\\]\\\\(){}?*+^$|&~:a1QEdwbp,-]{0,12}") {
+            let _ = (from_go(&expression), from_go(&syntax));
         }
     }
 }

@@ -54,7 +54,7 @@ impl fmt::Display for Subject {
 /// All grants, ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
-    grants: Vec<Grant>,
+    given: Vec<Grant>,
     /// Globs and masks of actions, by the numbers of the grants.
     read: Vec<(Glob, u8)>,
     by_subject: Shelves,
@@ -100,17 +100,18 @@ impl Grants {
     pub fn compile(grants: Vec<Grant>) -> Result<Self, String> {
         let mut all = Self::default();
         for (number, grant) in grants.iter().enumerate() {
-            let glob = Glob::new(&grant.repository).map_err(|wrong| format!("grant {}: {wrong}", grant.id))?;
+            let glob =
+                Glob::new(&grant.repository).map_err(|wrong| format!("grant {}: {wrong}", grant.id))?;
             all.by_subject.of(&grant.subject).add(glob.tokens(), number as u32);
             all.read.push((glob, mask(&grant.actions)));
         }
-        all.grants = grants;
+        all.given = grants;
         Ok(all)
     }
 
     /// All of them, as they were given.
     pub fn all(&self) -> &[Grant] {
-        &self.grants
+        &self.given
     }
 
     /// A grant that allows this, by its place, if there is one.
@@ -139,4 +140,94 @@ fn mask(actions: &[Action]) -> u8 {
             Action::Delete => 4,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::drawn::{Question, grant_gives, grants, questions};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_grant_is_written_as_the_api_has_it() {
+        let text = r#"{"id":"7","subject":{"kind":"user","name":"alice"},"repository":"team/**","actions":["pull","push"]}"#;
+        let grant: Grant = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&grant).unwrap(), text);
+        for (subject, text) in [
+            (Subject::Group("dev".into()), r#"{"kind":"group","name":"dev"}"#),
+            (Subject::ServiceAccount("ci".into()), r#"{"kind":"service-account","name":"ci"}"#),
+            (Subject::Everyone, r#"{"kind":"everyone"}"#),
+            (Subject::Anonymous, r#"{"kind":"anonymous"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&subject).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Subject>(text).unwrap(), subject);
+        }
+        for bad in [
+            r#"{"kind":"user"}"#,
+            r#"{"kind":"admin","name":"x"}"#,
+            r#"{"kind":"user","name":"x","also":1}"#,
+            r#"{"name":"x"}"#,
+        ] {
+            assert!(serde_json::from_str::<Subject>(bad).is_err(), "{bad}");
+        }
+        assert!(serde_json::from_str::<Grant>(&text.replace("pull", "admin")).is_err());
+        assert!(serde_json::from_str::<Grant>(&text.replace("\"id\"", "\"also\":1,\"id\"")).is_err());
+    }
+
+    #[test]
+    fn a_malformed_glob_is_named() {
+        let grant = Grant {
+            id: "g7".into(),
+            subject: Subject::Everyone,
+            repository: "[a".into(),
+            actions: vec![Action::Pull],
+        };
+        let told = Grants::compile(vec![grant]).unwrap_err();
+        assert!(told.contains("g7") && told.contains("[a"), "{told}");
+    }
+
+    #[test]
+    fn a_name_is_not_a_kind() {
+        let own = |subject| {
+            let grant =
+                Grant { id: String::new(), subject, repository: "**".into(), actions: vec![Action::Pull] };
+            Grants::compile(vec![grant]).unwrap()
+        };
+        let one = |kind, name: &str, groups: &[&str]| Identity {
+            kind,
+            name: name.into(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..Identity::anonymous()
+        };
+        let pull = Access::repository("a", Action::Pull);
+        let machine = one(AccountKind::ServiceAccount, "x", &[]);
+        assert!(own(Subject::User("x".into())).find(&machine, &pull).is_none());
+        assert!(own(Subject::ServiceAccount("x".into())).find(&machine, &pull).is_some());
+        assert!(own(Subject::Group("x".into())).find(&one(AccountKind::User, "x", &[]), &pull).is_none());
+        let nobody = one(AccountKind::Anonymous, "x", &["x"]);
+        for closed in [Subject::User("x".into()), Subject::Group("x".into()), Subject::Everyone] {
+            assert!(own(closed).find(&nobody, &pull).is_none());
+        }
+        assert!(own(Subject::Anonymous).find(&nobody, &pull).is_some());
+        assert!(own(Subject::Anonymous).find(&machine, &pull).is_some(), "who logs in loses nothing");
+        let elsewhere = Access { kind: "registry", name: "a", action: "pull" };
+        assert!(own(Subject::Anonymous).find(&nobody, &elsewhere).is_none());
+        assert!(own(Subject::Anonymous).find(&nobody, &Access { action: "*", ..pull }).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_index_finds_what_looking_at_each_finds(
+            list in prop::collection::vec(grants(), 0..12), question in questions()
+        ) {
+            let Question { identity, .. } = &question;
+            let found = Grants::compile(list.clone()).unwrap().find(identity, &question.access());
+            prop_assert_eq!(found.is_some(), list.iter().any(|grant| grant_gives(grant, &question)));
+            if let Some(place) = found {
+                prop_assert!(grant_gives(&list[place], &question));
+            }
+        }
+    }
 }

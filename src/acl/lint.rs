@@ -1,5 +1,5 @@
 //! Looks for what is most likely not meant in rules that can be read: what never matches, what matches more than it
-//! seems to, what is never reached. Says nothing that is not so, and does not find everything.
+//! seems to, what is never reached. Does not find everything, and judges an expression by its look.
 
 use crate::acl::access::{Action, REPOSITORY};
 use crate::acl::config::{Match, Rule};
@@ -102,8 +102,7 @@ fn fields(when: &Match, shape: &Shape<'_>, say: &mut dyn FnMut(Severity, String)
         pattern(label, text, say);
         placeholders(label, text, when, true, say);
     }
-    let repositories =
-        shape.field(Field::Kind).is_none_or(|kind| kind.always_fits(REPOSITORY) == Some(true));
+    let repositories = shape.field(Field::Kind).is_none_or(|kind| kind.always_fits(REPOSITORY) == Some(true));
     if let Some(name) = when.pattern(Field::Name)
         && repositories
         && let Some(why) = fits_no_repository(name)
@@ -118,7 +117,8 @@ fn fields(when: &Match, shape: &Shape<'_>, say: &mut dyn FnMut(Severity, String)
 
 fn pattern(key: &str, text: &str, say: &mut dyn FnMut(Severity, String)) {
     if let Some(word) = forgotten_dollar(text) {
-        let sentence = format!("`{key}` never matches: {word} is no placeholder without a `$` before it");
+        let sentence =
+            format!("`{key}` has {word} without a `$` before it: that is no placeholder but itself");
         say(Severity::Warning, sentence);
     }
     let Some(inner) = between_slashes(text) else { return };
@@ -150,7 +150,8 @@ fn placeholders(key: &str, text: &str, when: &Match, of_label: bool, say: &mut d
                 say(Severity::Warning, sentence);
             }
             Piece::Label(label) if of_label => {
-                let sentence = format!("`{key}` never matches: ${{labels:{label}}} has no value within labels");
+                let sentence =
+                    format!("`{key}` never matches: ${{labels:{label}}} has no value within labels");
                 say(Severity::Warning, sentence);
             }
             Piece::Capture(..) | Piece::Label(_) if expression => {
@@ -264,9 +265,11 @@ fn emptiness(rule: &Rule, last: bool, say: &mut dyn FnMut(Severity, String)) {
     }
     if !rule.actions.is_empty() {
         let what = rule.actions.join(", ");
-        let sentence =
-            format!("its match is empty, so it allows {what:?} on everything to everybody, also without login");
-        say(Severity::Warning, sentence);
+        let sentence = format!(
+            "its match is empty, so it allows {what:?} on everything to everybody, also without login"
+        );
+        let all = rule.actions.iter().any(|word| word == "*");
+        say(if all { Severity::Warning } else { Severity::Hint }, sentence);
     }
 }
 
@@ -278,6 +281,111 @@ fn actions(words: &[String], say: &mut dyn FnMut(Severity, String)) {
         } else if word != "*" && word.parse::<Action>().is_err() {
             let sentence = format!("{word:?} is no action of a repository; those are pull, push and delete");
             say(Severity::Hint, sentence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::config::Rule;
+    use crate::acl::drawn;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct File {
+        acl: Vec<Rule>,
+    }
+
+    /// Rules by their `match` and `actions`, and what is found about them.
+    fn found(rules: &[(&str, &str)]) -> Vec<String> {
+        let texts =
+            rules.iter().map(|(when, actions)| format!("[[acl]]\nmatch = {when}\nactions = {actions}\n"));
+        let rules = toml::from_str::<File>(&texts.collect::<String>()).unwrap().acl;
+        lint(&rules).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_not_meant_is_found() {
+        for (when, actions, says) in [
+            (r#"{ service = "{account}-x" }"#, r#"["pull"]"#, "{account} without a `$`"),
+            (r#"{ account = "/^(.+)@x$/", name = "${account:2}/*" }"#, "[]", "has a group 2"),
+            (r#"{ account = "joe", name = "${account:1}/*" }"#, "[]", "never matches: ${account:1}"),
+            (r#"{ labels = { a = "${labels:b}" } }"#, "[]", "no value within labels"),
+            (r#"{ name = "Team/*" }"#, "[]", "there is no 'T' in any"),
+            (r#"{ name = "${account}/App" }"#, "[]", "there is no 'A' in any"),
+            (r#"{ name = "a/[A-Z]*" }"#, "[]", "nothing in its class"),
+            (r#"{ name = "/a/*" }"#, "[]", "begin and end with"),
+            (r#"{ name = "a//*" }"#, "[]", "two slashes"),
+            (r#"{ name = "a/", type = "repo*" }"#, "[]", "begin and end with"),
+            (r#"{ name = "" }"#, "[]", "none is empty"),
+            (r#"{ name = "/a|b/" }"#, "[]", "not anchored"),
+            (r#"{ group = "/^a/" }"#, "[]", "`groups`: the expression \"/^a/\" is not anchored"),
+            (r#"{ name = "/hello-world/" }"#, "[]", "leave them out"),
+            (r#"{ ip = "0.0.0.0/0" }"#, r#"["pull"]"#, "whoever comes from 0.0.0.0/0"),
+            (r#"{ ip = ["2001:db8::1", "192.168.7.0/24"], name = "a" }"#, r#"["pull"]"#, "192.168.7.0/24"),
+            (r#"{ account = "", group = "dev" }"#, "[]", "neither groups nor labels"),
+            ("{}", r#"["*"]"#, "to everybody, also without login"),
+            (r#"{ account = "joe" }"#, r#"["*", "pull"]"#, "stands alone"),
+            (r#"{ account = "joe" }"#, r#"["pull", "admin"]"#, "\"admin\" is no action"),
+            (r#"{ name = "/^${labels:a}$/" }"#, "[]", "as it is"),
+            (r#"{ account = "/^(.+)@x$/", name = "/^${account:1}$/" }"#, "[]", "as it is"),
+            (r#"{ name = "[a" }"#, "[]", "error: `name`: the glob \"[a\" has a class"),
+        ] {
+            let told = found(&[(when, actions)]);
+            assert_eq!(told.len(), 1, "{when}: {told:#?}");
+            assert!(told[0].contains(says), "{when}: {}", told[0]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_about_good_rules() {
+        let told = found(&[
+            (r#"{ account = "admin" }"#, r#"["*"]"#),
+            (r#"{ account = "/.+/", type = "registry", name = "catalog" }"#, r#"["*"]"#),
+            (r#"{ account = "/.+/", ip = "10.0.0.0/8", name = "${account}/**" }"#, r#"["pull", "push"]"#),
+            (r#"{ ip = "10.0.0.0/8", name = "closed/**" }"#, "[]"),
+            (r#"{ ip = "203.0.113.0/24" }"#, r#"["pull"]"#),
+            (r#"{ name = "${labels:project}/*", service = "/^(a|b)$/" }"#, r#"["pull"]"#),
+            (r#"{ type = "plugin", name = "Some/Thing" }"#, r#"["pull"]"#),
+            (r#"{ group = "dev", name = "team-[ab]/?*" }"#, r#"["pull", "push", "delete"]"#),
+            ("{}", "[]"),
+        ]);
+        assert!(told.is_empty(), "{told:#?}");
+    }
+
+    #[test]
+    fn what_is_never_reached_is_found_and_an_empty_rule_says_it_once() {
+        let told = found(&[
+            (r#"{ account = "joe" }"#, r#"["pull"]"#),
+            (r#"{ account = "joe", name = "a/*" }"#, r#"["push"]"#),
+            ("{}", r#"["pull"]"#),
+            (r#"{ account = "ann" }"#, r#"["pull"]"#),
+        ]);
+        assert_eq!(told.len(), 3, "{told:#?}");
+        assert!(told[0].contains("rule 2: warning: it is never reached: rule 1 matches"), "{}", told[0]);
+        assert!(told[1].contains("rule 3: warning: its match is empty and fits everything"), "{}", told[1]);
+        assert!(told[2].contains("rule 3: hint: its match is empty, so it allows \"pull\""), "{}", told[2]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(rules in prop::collection::vec(drawn::rules(), 0..6), name in "\\PC{0,9}", account in "\\PC{0,9}") {
+            let mut rules = rules;
+            let when = Match { name: Some(name), account: Some(account), ..Match::default() };
+            rules.push(Rule { when, ..Rule::default() });
+            lint(&rules);
+        }
+
+        #[test]
+        fn no_name_of_a_repository_is_said_to_be_none(
+            name in "[a-z0-9]{1,3}([._-][a-z0-9]{1,2}){0,2}(/[a-z0-9]{1,3}){0,2}", at in 0..9_usize, glob in "[*?]{0,2}"
+        ) {
+            // a glob that fits the name: some of its letters made wild
+            let at = at.min(name.len());
+            let glob = format!("{}{glob}*{}", &name[..at], &name[at..]);
+            prop_assert_eq!(fits_no_repository(&glob), None);
         }
     }
 }

@@ -9,10 +9,20 @@ pub fn is_name(expression: &str) -> bool {
 /// Whether every alternative says where the text begins and where it ends, be it by `.*`.
 pub fn is_anchored(expression: &str) -> bool {
     let expression = without_flags(expression);
-    alternatives(expression).into_iter().all(|one| match one.strip_prefix('(') {
-        Some(inner) if closes_at_the_end(one) => is_anchored(inner.trim_start_matches("?:").trim_end_matches(')')),
-        _ => begins(one) && ends(one),
+    alternatives(expression).into_iter().all(|one| match group(one) {
+        Some(inner) => is_anchored(inner),
+        None => begins(one) && ends(one),
     })
+}
+
+/// What is in the group, if a text is one group.
+fn group(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('(').filter(|_| closes_at_the_end(text))?.strip_suffix(')')?;
+    match inner.strip_prefix('?') {
+        None => Some(inner),
+        Some(kind) if kind.starts_with(':') => kind.get(1..),
+        Some(kind) => kind.split_once('>').map(|(_, named)| named),
+    }
 }
 
 fn begins(one: &str) -> bool {
@@ -52,7 +62,8 @@ fn alternatives(expression: &str) -> Vec<&str> {
 
 /// Whether the group that opens at the beginning closes at the end.
 fn closes_at_the_end(expression: &str) -> bool {
-    let closed = syntax(expression).into_iter().find(|(at, one, depth)| *at > 0 && *one == ')' && *depth == 0);
+    let closed =
+        syntax(expression).into_iter().find(|(at, one, depth)| *at > 0 && *one == ')' && *depth == 0);
     closed.is_some_and(|(at, ..)| at + 1 == expression.len())
 }
 
@@ -78,4 +89,51 @@ fn syntax(expression: &str) -> Vec<(usize, char, usize)> {
         found.push((at, one, depth));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn anchors_are_seen() {
+        for anchored in [
+            "^a$",
+            "^(a|b)$",
+            "^a$|^b$",
+            "(^a$|^b$)",
+            "(?P<n>^a$)",
+            "(^a\\)$)",
+            "(?:^a$|.*b$)",
+            "(?i)^a$",
+            "^a.*",
+            ".*a$",
+            "\\Aa\\z",
+            "^[|]$",
+            "^a\\\\$",
+            "^[]|]$",
+        ] {
+            assert!(is_anchored(anchored), "{anchored}");
+        }
+        for open in
+            ["a", "^a", "a$", "^a|b$", "trainee|dev", "^(a|b)", "(a|b)$", "(^a$)|b", "^a\\$", "(^a)(b$)", ""]
+        {
+            assert!(!is_anchored(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_name_between_slashes_is_seen() {
+        assert!(is_name("hello-world") && is_name("team/app"));
+        assert!(!is_name("a.b") && !is_name("^a") && !is_name("a|b"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(expression in "\\PC*", syntax in "[\\[\\]\\\\(){}?*.^$|:aié]{0,12}") {
+            is_anchored(&expression);
+            is_anchored(&syntax);
+        }
+    }
 }

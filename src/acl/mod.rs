@@ -9,6 +9,8 @@ pub mod authority;
 pub mod ceiling;
 pub mod config;
 pub mod dialect;
+#[cfg(test)]
+mod drawn;
 pub mod glob;
 pub mod grant;
 pub mod identity;
@@ -18,6 +20,8 @@ pub mod pattern;
 pub mod placeholder;
 pub mod policy;
 pub mod prefixes;
+#[cfg(test)]
+mod reference_policy;
 pub mod regexes;
 pub mod rules;
 pub mod shadow;

@@ -94,3 +94,64 @@ pub fn forgotten_dollar(pattern: &str) -> Option<&str> {
         (bare && placeholder(inner).is_ok()).then(|| &pattern[at..at + inner.len() + 2])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn placeholders_are_found() {
+        use Piece::{Capture, Label, Text, Value};
+        for (text, expected) in [
+            ("", vec![]),
+            ("a/*", vec![Text("a/*")]),
+            ("${account}/*", vec![Value(Field::Account), Text("/*")]),
+            ("${type}${name}${service}", vec![Value(Field::Kind), Value(Field::Name), Value(Field::Service)]),
+            (
+                "${account:1}-${Account:12}",
+                vec![Capture(Field::Account, 1), Text("-"), Capture(Field::Account, 12)],
+            ),
+            ("a${labels:my label}", vec![Text("a"), Label("my label")]),
+            ("${labels:1}", vec![Label("1")]),
+            ("${labels:p}-{labels:t}/*", vec![Label("p"), Text("-{labels:t}/*")]),
+            ("/^a${2}$/", vec![Text("/^a${2}$/")]),
+            ("${2}${name}", vec![Text("${2}"), Value(Field::Name)]),
+            ("a${", vec![Text("a${")]),
+        ] {
+            assert_eq!(pieces(text), Ok(expected), "{text:?}");
+        }
+        for wrong in ["${team}", "${labels:}", "${account:}", "${account:x}", "${labels}", "x${foo:1}"] {
+            assert!(pieces(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_forgotten_dollar_is_found() {
+        assert_eq!(forgotten_dollar("${labels:project}-{labels:tier}/*"), Some("{labels:tier}"));
+        assert_eq!(forgotten_dollar("{account}/*"), Some("{account}"));
+        for fine in ["${account}", "{2}", "a{b}", "/x{2,3}/", "{"] {
+            assert_eq!(forgotten_dollar(fine), None, "{fine:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(text in "([a-z/]|\\$\\{account\\}|\\$\\{name:1\\}|\\$\\{labels:x\\}|[{}$]){0,10}") {
+            if let Ok(found) = pieces(&text) {
+                let written: String = found.iter().map(|piece| match piece {
+                    Piece::Text(text) => (*text).to_owned(),
+                    Piece::Value(field) => format!("${{{}}}", field.as_str()),
+                    Piece::Capture(field, group) => format!("${{{}:{group}}}", field.as_str()),
+                    Piece::Label(label) => format!("${{labels:{label}}}"),
+                }).collect();
+                prop_assert_eq!(written, text);
+            }
+        }
+
+        #[test]
+        fn never_panics(text in "\\PC*") {
+            let _ = (pieces(&text), forgotten_dollar(&text));
+        }
+    }
+}

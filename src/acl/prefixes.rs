@@ -32,7 +32,32 @@ impl Prefixes {
 
     /// Lists of numbers, each in order, of all that a name may fit.
     pub fn candidates(&self, name: &str) -> impl Iterator<Item = &[u32]> {
-        let open = self.lengths.range(..=name.len()).filter_map(|length| self.open.get(&name.as_bytes()[..*length]));
+        let open =
+            self.lengths.range(..=name.len()).filter_map(|length| self.open.get(&name.as_bytes()[..*length]));
         self.exact.get(name).into_iter().chain(open).map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::glob::Glob;
+
+    #[test]
+    fn only_what_begins_alike_is_a_candidate() {
+        let globs = ["a/b", "a/*", "a/b*", "**", "b/*", "é/*", "a/b"];
+        let mut index = Prefixes::default();
+        for (number, glob) in globs.iter().enumerate() {
+            index.add(Glob::new(glob).unwrap().tokens(), number as u32);
+        }
+        let found = |name| {
+            let mut all: Vec<_> = index.candidates(name).flatten().copied().collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(found("a/b"), [0, 1, 2, 3, 6]);
+        assert_eq!(found("a/c"), [1, 3]);
+        assert_eq!(found("é/c"), [3, 5]);
+        assert_eq!(found(""), [3]);
     }
 }

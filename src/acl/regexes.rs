@@ -102,3 +102,35 @@ fn make(pattern: &str) -> Made {
         Err(_) => Made::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_need_something_between_them() {
+        for (text, inner) in [("/a/", Some("a")), ("///", Some("/")), ("//", None), ("/", None), ("a/", None)]
+        {
+            assert_eq!(between_slashes(text), inner, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_is_remembered_and_bounded() {
+        let memo = Memo::default();
+        for _ in 0..2 {
+            assert_eq!(memo.find("^a+$", "aa"), Fits::Yes);
+            assert_eq!(memo.find("^a+$", "ab"), Fits::No);
+            assert_eq!(memo.find("(", "("), Fits::No);
+            assert_eq!(memo.find("a**", "a"), Fits::No);
+            assert_eq!(memo.find("(a{300}){300}", "a"), Fits::Unknown);
+        }
+        assert_eq!(memo.find(&"a".repeat(5000), "a"), Fits::Unknown);
+        for n in 0..5000 {
+            memo.find(&format!("^{n}$"), "x");
+        }
+        memo.0.run_pending_tasks();
+        assert!(memo.0.entry_count() <= MEMO);
+        assert_eq!(compile(NOTHING).unwrap().find("anything"), None);
+    }
+}

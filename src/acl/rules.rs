@@ -17,7 +17,7 @@ use std::net::IpAddr;
 /// All rules.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    ordered: Vec<Rule>,
     memo: Memo,
     by_account: HashMap<String, Vec<u32>>,
     /// Label, then value.
@@ -61,24 +61,24 @@ impl Rules {
             let read = Rule::compile(rule, &mut wrong);
             mistakes.extend(wrong.into_iter().map(|wrong| format!("{}: {wrong}", rule.title(place))));
             all.file(&read, place as u32);
-            all.rules.push(read);
+            all.ordered.push(read);
         }
         if mistakes.is_empty() { Ok(all) } else { Err(mistakes) }
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.ordered.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.ordered.is_empty()
     }
 
     /// How messages name a rule.
     pub fn title(&self, place: usize) -> String {
-        config::title(place, self.rules.get(place).map_or("", |rule| &rule.comment))
+        config::title(place, self.ordered.get(place).map_or("", |rule| &rule.comment))
     }
 
     /// What the first rule that fits says. With `typed`, only rules that have a `type` count.
@@ -95,15 +95,17 @@ impl Rules {
             search.among(list);
         }
         let (place, fits) = search.best?;
-        let allowed = (fits == Fits::Yes).then(|| self.rules[place].allows(asked.access.action));
+        let allowed = (fits == Fits::Yes).then(|| self.ordered[place].allows(asked.access.action));
         Some(Verdict { rule: place, allowed })
     }
 
     fn file(&mut self, rule: &Rule, number: u32) {
         let literal = |pattern: &Option<Pattern>| Some(pattern.as_ref()?.literal()?.to_owned());
         let [account, _, name, _] = &rule.fields;
-        let label =
-            rule.labels.iter().find_map(|(label, pattern)| Some((label.clone(), pattern.literal()?.to_owned())));
+        let label = rule
+            .labels
+            .iter()
+            .find_map(|(label, pattern)| Some((label.clone(), pattern.literal()?.to_owned())));
         if let Some(account) = literal(account) {
             self.by_account.entry(account).or_default().push(number);
         } else if let Some((label, value)) = label {
@@ -132,7 +134,7 @@ impl Search<'_> {
             if self.best.is_some_and(|(best, _)| best <= place) {
                 return;
             }
-            let rule = &self.rules.rules[place];
+            let rule = &self.rules.ordered[place];
             if self.typed && rule.fields[1].is_none() {
                 continue;
             }
@@ -152,8 +154,8 @@ impl Rule {
             let read = Pattern::compile(text, when, of_label);
             read.map_err(|mistake| wrong.push(format!("`{key}`: {mistake}"))).ok()
         };
-        let fields = Field::ALL
-            .map(|field| when.pattern(field).and_then(|text| pattern(field.as_str(), text, false)));
+        let fields =
+            Field::ALL.map(|field| when.pattern(field).and_then(|text| pattern(field.as_str(), text, false)));
         let labels = when
             .label_patterns()
             .filter_map(|(label, text)| Some((label.to_owned(), pattern(label, text, true)?)))
@@ -231,4 +233,96 @@ pub fn network(text: &str) -> Option<IpNet> {
         _ => net,
     };
     Some(plain.trunc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::drawn::{Question, questions, rule_fits, rules};
+    use proptest::prelude::*;
+
+    fn first(rules: &Rules, question: &Question, typed: bool) -> Option<Verdict> {
+        rules.first(&Asked::of(&question.caller(), &question.access()), question.address, typed)
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let rule = |when, comment: &str| config::Rule { when, comment: comment.into(), actions: vec![] };
+        let wrong = [
+            rule(
+                Match {
+                    name: Some("[a".into()),
+                    account: Some("/(/".into()),
+                    ip: vec!["10.0.0.0/33".into(), "::1".into(), "localhost".into()],
+                    ..Match::default()
+                },
+                "why",
+            ),
+            rule(Match::default(), ""),
+            rule(Match { group: Some("/[[:x:]]/".into()), ..Match::default() }, ""),
+        ];
+        let told = Rules::compile(&wrong).unwrap_err();
+        assert_eq!(told.len(), 5, "{told:#?}");
+        assert!(told[..4].iter().all(|told| told.starts_with("rule 1 (\"why\"): `")), "{told:#?}");
+        assert!(told[4].starts_with("rule 3: `groups`: "), "{told:#?}");
+    }
+
+    #[test]
+    fn networks_are_read() {
+        for (text, inside, outside) in [
+            ("192.168.0.1", "192.168.0.1", "192.168.0.2"),
+            ("10.1.2.3/8", "10.9.9.9", "11.0.0.0"),
+            ("::ffff:10.0.0.0/104", "10.9.9.9", "::1"),
+            ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"),
+            ("2001:db8::/48", "2001:db8::2", "2001:db9::"),
+            ("0.0.0.0/0", "1.2.3.4", "::1"),
+            ("::/0", "2001:db8::2", "1.2.3.4"),
+        ] {
+            let network = network(text).unwrap();
+            assert!(network.contains(&inside.parse::<IpAddr>().unwrap()), "{text}");
+            assert!(!network.contains(&outside.parse::<IpAddr>().unwrap()), "{text}");
+        }
+        for bad in ["192.168.0.1/100", "192.168.0.*", "foo", "2001:db8::/222", "", " ::1"] {
+            assert!(network(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn the_first_that_fits_is_found_as_by_looking_at_each(
+            list in prop::collection::vec(rules(), 0..12), question in questions(), typed: bool
+        ) {
+            let compiled = Rules::compile(&list).unwrap();
+            let counts = |rule: &config::Rule| !typed || rule.when.kind.is_some();
+            let naive = list.iter().position(|rule| counts(rule) && rule_fits(rule, &question));
+            let found = first(&compiled, &question, typed);
+            prop_assert_eq!(found.map(|verdict| verdict.rule), naive);
+            if let Some(Verdict { rule, allowed }) = found {
+                let words = &list[rule].actions;
+                let expected = *words == ["*"] || words.contains(&question.action);
+                prop_assert_eq!(allowed, Some(expected));
+            }
+        }
+
+        #[test]
+        fn never_panics(texts in prop::collection::vec("\\PC{0,12}", 8), question in questions()) {
+            let [a, b, c, d, e, f, g, h] = texts.try_into().unwrap();
+            let when = Match {
+                account: Some(a.clone()),
+                name: Some(b.clone()),
+                kind: Some(c),
+                service: Some(d),
+                ip: vec![e],
+                group: Some(f),
+                labels: [(g, h)].into(),
+            };
+            let _ = Rules::compile(&[config::Rule { when, ..Default::default() }]);
+            let when = Match { name: Some(b), ..Match::default() };
+            if let Ok(rules) = Rules::compile(&[config::Rule { when, ..Default::default() }]) {
+                first(&rules, &Question { name: a, ..question }, false);
+            }
+        }
+    }
 }

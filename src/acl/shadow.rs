@@ -8,7 +8,7 @@ use crate::acl::placeholder::{Field, Piece, pieces};
 use crate::acl::policy::CATALOG;
 use crate::acl::regexes::between_slashes;
 use crate::acl::rules::network;
-use crate::acl::tokens::Token;
+use crate::acl::tokens::{Token, Tokens};
 use ipnet::IpNet;
 
 /// The `match` of a rule that could be read.
@@ -77,9 +77,8 @@ impl<'a> Shape<'a> {
 
     /// A rule without a type does not decide about the catalog.
     fn may_be_about_the_catalog(&self) -> bool {
-        let may = |field, value| {
-            self.field(field).is_none_or(|pattern| pattern.always_fits(value) != Some(false))
-        };
+        let may =
+            |field, value| self.field(field).is_none_or(|pattern| pattern.always_fits(value) != Some(false));
         self.when.kind.is_some() && may(Field::Kind, REGISTRY) && may(Field::Name, CATALOG)
     }
 
@@ -91,7 +90,7 @@ impl<'a> Shape<'a> {
             return own.pattern.always_fits(only) == Some(true);
         }
         let begins = other.pattern.prefix();
-        match own.pattern.glob().map(|glob| glob.parts()) {
+        match own.pattern.glob().map(Tokens::parts) {
             Some([Token::Across]) => true,
             Some([Token::Literal(prefix), Token::Across]) => begins.starts_with(prefix),
             Some(_) => false,
@@ -110,5 +109,71 @@ impl<'a> Shape<'a> {
             Piece::Capture(field, _) => self.when.pattern(field) == later.when.pattern(field),
             _ => true,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::drawn::{questions, rule_fits, rules};
+    use proptest::prelude::*;
+
+    fn covers(earlier: Match, later: Match) -> bool {
+        let rule = |when| Rule { when, ..Rule::default() };
+        let (earlier, later) = (rule(earlier), rule(later));
+        Shape::read(&earlier).unwrap().covers(&Shape::read(&later).unwrap())
+    }
+
+    fn account_and_name(account: &str, name: &str) -> Match {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Match { account: given(account), name: given(name), ..Match::default() }
+    }
+
+    #[test]
+    fn what_is_plainly_covered_is_seen() {
+        for (earlier, later, expected) in [
+            (("joe", ""), ("joe", "a/*"), true),
+            (("joe", "a/*"), ("joe", ""), false),
+            (("joe", ""), ("ann", ""), false),
+            (("/.+/", ""), ("joe", "a"), true),
+            (("/.+/", ""), ("jo*", "a"), true),
+            (("/.+/", ""), ("*", "a"), false),
+            (("", "**"), ("joe", "/^a/"), true),
+            (("", "a/**"), ("", "a/b*"), true),
+            (("", "a/**"), ("", "a/${account}/*"), true),
+            (("", "a/**"), ("", "a*"), false),
+            (("", "a/*"), ("", "a/b"), true),
+            (("", "a/*"), ("", "a/b/c"), false),
+            (("", "${account}/*"), ("joe", "${account}/*"), true),
+            (("/^(.)/", "${account:1}"), ("/^(.)/", "${account:1}"), true),
+        ] {
+            let found = covers(account_and_name(earlier.0, earlier.1), account_and_name(later.0, later.1));
+            assert_eq!(found, expected, "{earlier:?} before {later:?}");
+        }
+        let from = |ip: &str| Match { ip: vec![ip.into()], ..Match::default() };
+        assert!(
+            covers(from("10.0.0.0/8"), from("10.1.0.0/16"))
+                && !covers(from("10.1.0.0/16"), from("10.0.0.0/8"))
+        );
+        let group = Match { group: Some("dev".into()), ..Match::default() };
+        let label = Match { labels: [("groups".into(), "dev".into())].into(), ..Match::default() };
+        assert!(covers(group.clone(), label.clone()) && covers(label, group.clone()));
+        assert!(!covers(group, Match::default()));
+        let catalog = Match { kind: Some("registry".into()), ..account_and_name("joe", "catalog") };
+        assert!(!covers(account_and_name("joe", ""), catalog), "it does not decide about the catalog");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn what_is_said_to_be_covered_is(earlier in rules(), later in rules(), question in questions()) {
+            if Shape::read(&earlier).unwrap().covers(&Shape::read(&later).unwrap()) {
+                let catalog = question.kind == REGISTRY && question.name == CATALOG;
+                let decides =
+                    |rule: &Rule| (!catalog || rule.when.kind.is_some()) && rule_fits(rule, &question);
+                prop_assert!(!decides(&later) || decides(&earlier));
+            }
+        }
     }
 }

@@ -129,22 +129,13 @@ impl Template {
     }
 
     /// Every combination of the values of its labels.
-    fn combinations<'a>(
-        &self,
-        text: &str,
-        asked: &Asked<'a>,
-        values: &mut [Value<'a>],
-        memo: &Memo,
-    ) -> Fits {
-        let mut choices = Vec::with_capacity(self.labels.len());
-        // of a glob, a value that does not even occur in the text cannot be the one
-        let filtered = self.shape == Shape::Glob && self.glob.is_some();
+    fn combinations<'a>(&self, text: &str, asked: &Asked<'a>, values: &mut [Value<'a>], memo: &Memo) -> Fits {
+        let filtered = self.is_literal(asked, values);
+        let mut choices = Vec::new();
         for label in &self.labels {
-            let may = |value: &Value<'_>| {
-                !filtered || value.plain().is_none_or(|value| text.contains(value))
-            };
-            let all = asked.identity.label_values(label).map(Value::Raw);
-            let mut kept: Vec<_> = all.filter(may).collect();
+            // of a glob, a value that does not even occur in the text cannot be the one
+            let may = |value: &Value<'_>| !filtered || value.plain().is_none_or(|value| text.contains(value));
+            let mut kept: Vec<_> = asked.identity.label_values(label).map(Value::Raw).filter(may).collect();
             if kept.is_empty() {
                 if self.shape != Shape::Regex {
                     return Fits::No;
@@ -173,6 +164,21 @@ impl Template {
             }
         }
         outcome
+    }
+
+    /// Whether values without syntax are compared letter by letter: in a glob, and in what cannot become an expression
+    /// with any value.
+    fn is_literal(&self, asked: &Asked<'_>, values: &[Value<'_>]) -> bool {
+        let plain = |value: Value<'_>| value.plain().is_some();
+        let all_plain = || {
+            self.holes().zip(values).all(|(hole, value)| match hole {
+                Held::Label(place) => {
+                    asked.identity.label_values(&self.labels[*place]).map(Value::Raw).all(plain)
+                }
+                _ => plain(*value),
+            })
+        };
+        self.glob.is_some() && (self.shape == Shape::Glob || all_plain())
     }
 
     /// Whether a text fits with these values.
@@ -285,7 +291,8 @@ fn shape(pieces: &[Piece<'_>]) -> Shape {
         Some(Piece::Capture(..) | Piece::Label(_)) => Some(Shape::Either),
         Some(Piece::Value(_)) | None => None,
     };
-    match (end(pieces.first(), |text| text.starts_with('/')), end(pieces.last(), |text| text.ends_with('/'))) {
+    match (end(pieces.first(), |text| text.starts_with('/')), end(pieces.last(), |text| text.ends_with('/')))
+    {
         (Some(Shape::Regex), Some(Shape::Regex)) => Shape::Regex,
         (Some(_), Some(_)) => Shape::Either,
         _ => Shape::Glob,
