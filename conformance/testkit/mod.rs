@@ -6,6 +6,8 @@ pub mod answer;
 pub mod chance;
 pub mod client;
 pub mod disk;
+pub mod fake;
 pub mod image;
 pub mod push;
 pub mod server;
+pub mod tool;

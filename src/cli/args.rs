@@ -1,11 +1,10 @@
 //! The command line.
 
-use crate::app::config::load::Flags;
+use crate::cli::flags::Common;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
 
 /// A whole private container registry in one binary.
 #[derive(Debug, Parser)]
@@ -33,17 +32,6 @@ pub enum Command {
     Rm(Rm),
 }
 
-/// Flags of every command.
-#[derive(Debug, Args)]
-pub struct Common {
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Folder of the metadata, and of the images unless configured otherwise
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-}
-
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -56,11 +44,4 @@ pub struct Serve {
     /// No accounts: everybody who can reach the port may read, change and delete everything
     #[arg(long)]
     pub open: bool,
-}
-
-impl Common {
-    /// What the configuration's loader needs.
-    pub fn flags(&self) -> Flags {
-        Flags { config: self.config.clone(), data: self.data.clone(), listen: None }
-    }
 }

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod check;
 pub mod filter;
+pub mod flags;
 pub mod inspect;
 pub mod inspect_text;
 pub mod inspected;
