@@ -1,6 +1,5 @@
 //! The command line.
 
-use crate::app::config::load::Flags;
 use crate::cli::accounts::acl::Acl;
 use crate::cli::accounts::events::Events;
 use crate::cli::accounts::grant::Grant;
@@ -8,13 +7,13 @@ use crate::cli::accounts::group::Group;
 use crate::cli::accounts::service::Service;
 use crate::cli::accounts::token::Token;
 use crate::cli::accounts::user::User;
+use crate::cli::flags::Common;
 use crate::cli::import::Import;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
 use crate::cli::remote::Remote;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
 
 /// A whole private container registry in one binary.
 #[derive(Debug, Parser)]
@@ -68,17 +67,6 @@ pub enum Command {
     Import(Import),
 }
 
-/// Flags of every command.
-#[derive(Debug, Args)]
-pub struct Common {
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Folder of the metadata, and of the images unless configured otherwise
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-}
-
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -94,11 +82,4 @@ pub struct Serve {
     /// No accounts: everybody who can reach the port may read, change and delete everything
     #[arg(long)]
     pub open: bool,
-}
-
-impl Common {
-    /// What the configuration's loader needs.
-    pub fn flags(&self) -> Flags {
-        Flags { config: self.config.clone(), data: self.data.clone(), ..Flags::default() }
-    }
 }

@@ -1,7 +1,7 @@
 //! `holdfast check`.
 
 use crate::app::config::explain;
-use crate::cli::args::Common;
+use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
 use crate::cli::terminal::{Complaint, say};
 

@@ -1,7 +1,7 @@
 //! `holdfast initial-password`.
 
 use crate::app::first_admin;
-use crate::cli::args::Common;
+use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
 use crate::cli::terminal::{Complaint, say};
 use std::io;

@@ -17,6 +17,7 @@ use clap::Args;
 
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags
 pub struct Inspect {
     /// The image, [HOST[:PORT]/]NAME[:TAG|@DIGEST]; without tag and digest `latest`
     #[arg(value_name = "IMAGE")]
@@ -69,7 +70,9 @@ async fn inspect(
     progress: &Progress,
 ) -> Result<(), Ending> {
     let fetched = manifests::fetch(client, &name.repository, &name.reference()?).await?;
-    let mut fetched = fetched.ok_or_else(|| format!("there is no {name} at {}", client.address()))?;
+    let mut fetched =
+        fetched.ok_or_else(|| format!("there is no {} at {}", name.without_host(), client.address()))?;
+    let whole = fetched.digest;
     if let Some(platform) = &args.platform {
         fetched = of_platform(client, name, fetched, platform).await?;
     }
@@ -82,12 +85,13 @@ async fn inspect(
         return raw_config(client, name, &fetched, progress).await;
     }
     let look = look::into(client, &name.repository, fetched, Depth::Full).await?;
-    if let Some(platform) = &args.platform {
+    if let Some(platform) = args.platform.as_deref().filter(|_| look.fetched.digest == whole) {
         demand(&look, platform)?;
     }
-    let referrers = match args.referrers {
-        true => Some(referrers::list(client, &name.repository, &look.fetched.digest).await?),
-        false => None,
+    let referrers = if args.referrers {
+        Some(referrers::list(client, &name.repository, &look.fetched.digest).await?)
+    } else {
+        None
     };
     let inspected = Inspected {
         reference: args.image.clone(),
@@ -97,9 +101,10 @@ async fn inspect(
         referrers: referrers.map(|list| list.iter().map(Listed::of).collect()),
     };
     progress.end();
-    match args.json {
-        true => say_json(&inspected)?,
-        false => say(&inspect_text::text(&inspected, args.history)),
+    if args.json {
+        say_json(&inspected)?;
+    } else {
+        say(&inspect_text::text(&inspected, args.history));
     }
     Ok(())
 }
@@ -138,6 +143,7 @@ fn one_of<'a>(document: &'a Document, wanted: &str) -> Result<&'a Descriptor, En
     Err(format!("{wanted:?} names not one platform: {told} {}", names.join(", ")).into())
 }
 
+/// An image that no index lists tells its platform itself.
 fn demand(look: &Look, wanted: &str) -> Result<(), Ending> {
     match look.config.as_ref().map(|config| &config.platform) {
         Some(platform) if platform.is_real() && !platform.is_meant_by(wanted) => {

@@ -2,6 +2,7 @@
 
 use crate::cli::table::{moment, size, table, time};
 use crate::oci::digest::Digest;
+use crate::oci::repository::Repository;
 use crate::upstream::document::Descriptor;
 use crate::upstream::look::Look;
 use clap::ValueEnum;
@@ -17,6 +18,22 @@ pub enum Sort {
     Created,
     /// Largest first.
     Size,
+}
+
+/// The answer about a registry: names, or rows.
+#[derive(Debug, Serialize)]
+pub struct Repositories<'a, T> {
+    /// The repositories.
+    pub repositories: &'a [T],
+}
+
+/// The answer about a repository: tags, or rows.
+#[derive(Debug, Serialize)]
+pub struct Tags<'a, T> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// Its tags.
+    pub tags: &'a [T],
 }
 
 /// A repository with its tags.

@@ -1,7 +1,7 @@
 //! `holdfast ls`: the repositories of a registry, or the tags of a repository.
 
 use crate::cli::filter::Filter;
-use crate::cli::listed::{self, RepositoryRow, Sort, Summary, TagRow};
+use crate::cli::listed::{self, Repositories, RepositoryRow, Sort, Summary, TagRow, Tags};
 use crate::cli::prepare::runtime;
 use crate::cli::remote::Remote;
 use crate::cli::terminal::{Ending, complain, say, say_json};
@@ -17,7 +17,7 @@ use crate::upstream::look::{self, Depth};
 use crate::upstream::{manifests, repositories, tags};
 use clap::Args;
 use futures_util::StreamExt;
-use serde_json::json;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -101,7 +101,7 @@ fn repositories_at(args: &Ls, address: Address) -> Result<(Address, Listed), End
 async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> Result<(), Ending> {
     let page_size = args.page_size as usize;
     let mut names = repositories::list(client, page_size).await.map_err(|error| hinted(args, error))?;
-    keep(args, &mut names, |name| name);
+    keep(args, &mut names);
     if args.sort == Some(Sort::Name) {
         names.sort_unstable();
     }
@@ -110,7 +110,7 @@ async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> R
     }
     if args.level == 0 {
         progress.end();
-        return print_names(args, "repositories", &names, &json!({ "repositories": names }));
+        return print_names(args, "repositories", &names, &Repositories { repositories: &names });
     }
     let asked = names.into_iter().map(|name| async move {
         let listed = match name.parse::<Repository>() {
@@ -124,9 +124,10 @@ async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> R
     let rows: Vec<RepositoryRow> =
         futures_util::stream::iter(asked).buffered(args.remote.max_requests.into()).collect().await;
     progress.end();
-    match args.json {
-        true => say_json(&json!({ "repositories": rows }))?,
-        false => say(&listed::repositories_table(&rows)),
+    if args.json {
+        say_json(&Repositories { repositories: &rows })?;
+    } else {
+        say(&listed::repositories_table(&rows));
     }
     told(rows.iter().filter_map(|row| Some((row.repository.as_str(), row.error.as_deref()?))))
 }
@@ -141,7 +142,7 @@ async fn list_tags(
         tags::list(client, repository, args.page_size as usize).await.map_err(|error| hinted(args, error))?;
     let mut names =
         names.ok_or_else(|| format!("there is no repository {repository} at {}", client.address()))?;
-    keep(args, &mut names, |name| name);
+    keep(args, &mut names);
     let detailed = args.level == 1 || matches!(args.sort, Some(Sort::Created | Sort::Size));
     let mut rows = if detailed {
         rows(args, client, repository, names).await
@@ -157,9 +158,9 @@ async fn list_tags(
     progress.end();
     if args.level == 0 {
         let names: Vec<String> = rows.iter().map(|row| row.tag.clone()).collect();
-        print_names(args, "tags", &names, &json!({ "repository": repository, "tags": names }))?;
+        print_names(args, "tags", &names, &Tags { repository, tags: &names })?;
     } else if args.json {
-        say_json(&json!({ "repository": repository, "tags": rows }))?;
+        say_json(&Tags { repository, tags: &rows })?;
     } else {
         say(&listed::tags_table(&rows));
     }
@@ -196,14 +197,14 @@ async fn rows(args: &Ls, client: &Client, repository: &Repository, names: Vec<St
     futures_util::stream::iter(asked).buffered(args.remote.max_requests.into()).collect().await
 }
 
-fn keep<T>(args: &Ls, names: &mut Vec<T>, text: impl Fn(&T) -> &String) {
+fn keep(args: &Ls, names: &mut Vec<String>) {
     if let Some(filter) = args.filter.as_deref().map(Filter::new) {
-        names.retain(|name| filter.shows(text(name)));
+        names.retain(|name| filter.shows(name));
     }
 }
 
 /// Names one a line, so that they can be piped; nothing at all if there is none.
-fn print_names(args: &Ls, what: &str, names: &[String], json: &serde_json::Value) -> Result<(), Ending> {
+fn print_names(args: &Ls, what: &str, names: &[String], json: &impl Serialize) -> Result<(), Ending> {
     if args.json {
         return Ok(say_json(json)?);
     }
@@ -216,10 +217,12 @@ fn print_names(args: &Ls, what: &str, names: &[String], json: &serde_json::Value
 }
 
 fn hinted(args: &Ls, error: Error) -> Ending {
-    match Ending::from(error.clone()) {
-        Ending::Failed(told) if matches!(error, Error::Answer { status: 400, .. }) => Ending::Failed(
-            format!("{told}. It may not give {} names at once: try --page-size 100", args.page_size),
-        ),
+    let too_many = matches!(&error, Error::Answer { status: 400, told, .. } if !told.code.is_empty());
+    match Ending::from(error) {
+        Ending::Failed(told) if too_many => Ending::Failed(format!(
+            "{told}. It may not give {} names at once: try --page-size 100",
+            args.page_size
+        )),
         other => other,
     }
 }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod args;
 pub mod check;
 pub mod filter;
+pub mod flags;
 pub mod health;
 pub mod import;
 pub mod initial_password;

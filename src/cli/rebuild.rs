@@ -1,7 +1,7 @@
 //! `holdfast rebuild`.
 
 use crate::app::{build, telemetry};
-use crate::cli::args::Common;
+use crate::cli::flags::Common;
 use crate::cli::prepare::{runtime, settings};
 use crate::cli::terminal::{Complaint, say};
 use crate::metadata;

@@ -1,7 +1,7 @@
 //! Which registry a command speaks to, and as whom: the flags that all such commands share. Without a word about it, it is
 //! the server of this machine, through the socket in its data folder, which lets in its owner.
 
-use crate::cli::args::Common;
+use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
 use crate::cli::secret_input;
 use crate::cli::terminal::{Ending, complain};
@@ -128,9 +128,10 @@ impl Remote {
                     "{user:?} is no name to log in with: it has a colon, or is empty"
                 )));
             }
-            let password = match self.password_stdin {
-                true => secret_input::piped()?,
-                false => secret_input::typed(&format!("Password of {user} at {address}"))?,
+            let password = if self.password_stdin {
+                secret_input::piped()?
+            } else {
+                secret_input::typed(&format!("Password of {user} at {address}"))?
             };
             let credential = Credential::Password { user: user.clone(), password };
             return Ok(Source::Given(Found { credential, from: "the command line".into() }));

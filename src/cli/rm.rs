@@ -17,10 +17,10 @@ use crate::upstream::manifests;
 use crate::upstream::tags::{self, Removed};
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
 
 /// Flags of `rm`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags
 pub struct Rm {
     /// What to remove: [HOST[:PORT]/]NAME:TAG for one tag alone, NAME@DIGEST for a manifest with all its tags
     #[arg(value_name = "IMAGE", required = true)]
@@ -61,13 +61,20 @@ struct Target {
     what: What,
 }
 
-/// What came of it.
+/// What came of all of it.
+#[derive(Debug, Serialize)]
+struct Outcomes<'a> {
+    images: &'a [Outcome],
+}
+
+/// What came of one.
 #[derive(Debug, Serialize)]
 struct Outcome {
     reference: String,
     repository: Repository,
     /// `removed`, `would_remove`, `kept` (the answer was no) or `failed`.
-    outcome: &'static str,
+    #[serde(rename = "outcome")]
+    end: &'static str,
     /// The manifest that is meant; `null` if there is none.
     digest: Option<Digest>,
     /// The tags that go, or that would.
@@ -142,7 +149,7 @@ async fn all(
         let mut outcome = Outcome {
             reference: target.reference.clone(),
             repository: target.repository.clone(),
-            outcome: "failed",
+            end: "failed",
             digest: None,
             tags: Vec::new(),
             error: None,
@@ -153,16 +160,16 @@ async fn all(
             What::Manifest(digest) => remove_manifest(args, client, *digest, &mut outcome, progress).await,
         };
         match done {
-            Ok(done) => outcome.outcome = done,
+            Ok(done) => outcome.end = done,
             Err(error) => outcome.error = Some(error),
         }
         progress.suspended(|| tell(args, &outcome));
         outcomes.push(outcome);
     }
     progress.end();
-    let failed = outcomes.iter().any(|outcome| matches!(outcome.outcome, "failed" | "kept"));
+    let failed = outcomes.iter().any(|outcome| matches!(outcome.end, "failed" | "kept"));
     if args.json {
-        say_json(&json!({ "images": outcomes }))?;
+        say_json(&Outcomes { images: &outcomes })?;
     }
     if failed { Err(Ending::Told) } else { Ok(()) }
 }
@@ -174,33 +181,38 @@ async fn remove_tag(
     tag: &Tag,
     outcome: &mut Outcome,
 ) -> Result<&'static str, String> {
-    let digest = manifests::resolve(client, repository, &Reference::Tag(tag.clone())).await.map_err(told)?;
+    let digest = manifests::resolve(client, repository, &Reference::Tag(tag.clone()))
+        .await
+        .map_err(|e| e.to_string())?;
     let Some(digest) = digest else { return Err(format!("there is no such tag at {}", client.address())) };
     outcome.digest = Some(digest);
     outcome.tags = vec![tag.clone()];
     if args.dry_run {
         return Ok("would_remove");
     }
-    match tags::remove(client, repository, tag).await.map_err(told)? {
+    match tags::remove(client, repository, tag).await.map_err(|e| e.to_string())? {
         Removed::Gone => Ok("removed"),
         Removed::Absent => Err(format!("{} found it and did not find it to remove", client.address())),
         Removed::Unsupported(why) => {
             outcome.tags.clear();
-            let also =
-                tags::of(client, repository, &digest, args.page_size as usize).await.unwrap_or_default();
-            let others: Vec<String> =
-                also.iter().filter(|other| *other != tag).map(ToString::to_string).collect();
-            let others = match others.len() {
-                0 => "which no other tag means".to_owned(),
-                count => format!("which takes {count} other tag(s) with it: {}", others.join(", ")),
-            };
-            Err(format!(
-                "this registry cannot remove one tag alone ({why}). What it may be able to remove is the manifest, \
-                 {others}: holdfast rm {}@{digest}",
-                outcome.reference.strip_suffix(&format!(":{tag}")).unwrap_or(&outcome.reference)
-            ))
+            let all = tags::of(client, repository, &digest, args.page_size as usize).await;
+            Err(not_alone(outcome, tag, &digest, &why, all.ok()))
         }
     }
+}
+
+/// Why a tag was not removed, and what else could be, which its owner has to want.
+fn not_alone(outcome: &Outcome, tag: &Tag, digest: &Digest, why: &Error, all: Option<Vec<Tag>>) -> String {
+    let takes = match all.map(|tags| tags.iter().map(ToString::to_string).collect::<Vec<_>>()) {
+        None => "all of its tags".to_owned(),
+        Some(names) if names.len() < 2 => "this tag, which is its only one,".to_owned(),
+        Some(names) => format!("{} tags ({})", names.len(), names.join(", ")),
+    };
+    let name = outcome.reference.strip_suffix(&format!(":{tag}")).unwrap_or(&outcome.reference);
+    format!(
+        "this registry cannot remove one tag alone ({why}). Removing the manifest would take {takes} with it: \
+         holdfast rm {name}@{digest}"
+    )
 }
 
 async fn remove_manifest(
@@ -211,11 +223,16 @@ async fn remove_manifest(
     progress: &Progress,
 ) -> Result<&'static str, String> {
     let repository = outcome.repository.clone();
-    if manifests::resolve(client, &repository, &Reference::Digest(digest)).await.map_err(told)?.is_none() {
+    if manifests::resolve(client, &repository, &Reference::Digest(digest))
+        .await
+        .map_err(|e| e.to_string())?
+        .is_none()
+    {
         return Err(format!("there is no such manifest at {}", client.address()));
     }
     outcome.digest = Some(digest);
-    outcome.tags = tags::of(client, &repository, &digest, args.page_size as usize).await.map_err(told)?;
+    outcome.tags =
+        tags::of(client, &repository, &digest, args.page_size as usize).await.map_err(|e| e.to_string())?;
     if args.dry_run {
         return Ok("would_remove");
     }
@@ -223,15 +240,11 @@ async fn remove_manifest(
     if !args.yes && !progress.suspended(|| confirmed(&question)) {
         return Ok("kept");
     }
-    match tags::remove_all_of(client, &repository, &digest).await.map_err(told)? {
+    match tags::remove_all_of(client, &repository, &digest).await.map_err(|e| e.to_string())? {
         Removed::Gone => Ok("removed"),
         Removed::Absent => Err(format!("{} found it and did not find it to remove", client.address())),
         Removed::Unsupported(why) => Err(format!("this registry removes nothing ({why})")),
     }
-}
-
-fn told(error: Error) -> String {
-    error.to_string()
 }
 
 /// The tags that go with a manifest.
@@ -247,12 +260,12 @@ fn with(tags: &[Tag]) -> String {
 fn tell(args: &Rm, outcome: &Outcome) {
     let with = if outcome.alone { ", this tag alone".to_owned() } else { with(&outcome.tags) };
     let said = |text: String| if args.json { complain(&text) } else { say(&text) };
-    match (outcome.outcome, &outcome.error) {
+    match (outcome.end, &outcome.error) {
         ("removed", _) => said(format!("removed {}{with}", outcome.reference)),
         ("would_remove", _) => said(format!("would remove {}{with}", outcome.reference)),
         ("kept", _) => complain(&format!("{}: kept", outcome.reference)),
         (_, error) => {
-            complain(&format!("{}: {}", outcome.reference, error.as_deref().unwrap_or("it failed")))
+            complain(&format!("{}: {}", outcome.reference, error.as_deref().unwrap_or("it failed")));
         }
     }
 }

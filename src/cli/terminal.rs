@@ -3,6 +3,7 @@
 
 use crate::upstream::error::Error;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write};
 
 /// A sentence for the person at the terminal.
@@ -62,9 +63,10 @@ pub fn say_json(answer: &impl Serialize) -> Result<(), Complaint> {
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        match c {
-            c if c.is_control() && c != '\n' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => text.push(c),
+        if c.is_control() && c != '\n' {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
         }
     }
     text

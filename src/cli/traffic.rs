@@ -26,7 +26,6 @@ impl Progress {
         if verbose {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, verbose, start: Instant::now() }
     }
 
@@ -35,6 +34,10 @@ impl Progress {
         let (bar, verbose) = (self.bar.clone(), self.verbose);
         Arc::new(move |exchange| {
             bar.inc(1);
+            if bar.position() == 1 {
+                // Not before: a password may have been asked for meanwhile.
+                bar.enable_steady_tick(Duration::from_millis(200));
+            }
             if verbose {
                 let (status, bytes, took) = (exchange.status, exchange.bytes, exchange.took.as_millis());
                 complain(&format!(

@@ -122,6 +122,7 @@ impl Address {
     }
 
     /// The same address, with plain HTTP.
+    #[must_use]
     pub fn plain(&self) -> Self {
         let mut base = self.base.clone();
         // The default port of https is not kept by a URL, so that plain HTTP goes to 80.

@@ -97,7 +97,10 @@ impl Authorization {
 
     /// Why a request was refused with what was shown: the rights do not suffice.
     pub async fn not_enough(&self) -> Error {
+        let by_token =
+            matches!(*self.scheme.lock().unwrap_or_else(PoisonError::into_inner), Some(Scheme::Bearer(_)));
         let why = match self.found().await {
+            Ok(found) if !by_token => tokens::not_accepted(found),
             Ok(Some(Found { credential: Credential::Password { user, .. }, from })) => {
                 format!("{user:?} (from {from}) may not do this, or what it would be done to does not exist")
             }

@@ -49,10 +49,7 @@ fn line_into(rest: &mut Cursor<'_>, found: &mut Vec<Challenge>) {
             continue;
         }
         rest.skip(is_blank);
-        let value = match rest.eat('"') {
-            true => rest.quoted(),
-            false => Some(rest.take(is_token).to_owned()),
-        };
+        let value = if rest.eat('"') { rest.quoted() } else { Some(rest.take(is_token).to_owned()) };
         let (Some(value), Some(challenge)) = (value, found.last_mut()) else { return };
         if challenge.parameters.len() < PARTS_MAX && !(value.is_empty() && rest.0.starts_with('=')) {
             challenge.parameters.push((name, value));

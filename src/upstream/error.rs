@@ -59,7 +59,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Reads an error body. One that is not in the form says nothing.
+    /// Reads an error body. One that is not in the form says nothing, unless it is a short plain text.
     pub fn read(body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {
@@ -72,16 +72,23 @@ impl Told {
             #[serde(default)]
             message: Option<String>,
         }
-        let Ok(body) = serde_json::from_slice::<Body>(body) else { return Self::default() };
+        let Ok(body) = serde_json::from_slice::<Body>(body) else { return Self::plain(body) };
         body.errors.into_iter().next().map_or_else(Self::default, |one| Self {
             code: printable(&shortened(&one.code)),
             message: printable(&one.message.unwrap_or_default().chars().take(300).collect::<String>()),
         })
     }
 
+    fn plain(body: &[u8]) -> Self {
+        let text = std::str::from_utf8(body).unwrap_or_default().trim();
+        let is_short = text.len() <= 200 && !text.starts_with(['<', '{', '[']);
+        Self { code: String::new(), message: if is_short { printable(text) } else { String::new() } }
+    }
+
     fn phrase(&self) -> String {
         match (self.code.as_str(), self.message.as_str()) {
-            ("", _) => String::new(),
+            ("", "") => String::new(),
+            ("", message) => format!(" ({message})"),
             (code, "") => format!(" ({code})"),
             (code, message) => format!(" ({code}: {message})"),
         }
@@ -123,6 +130,8 @@ mod tests {
         for body in [&b""[..], b"<html>", b"{}", br#"{"errors":[]}"#, br#"{"errors":"x"}"#] {
             assert_eq!(Told::read(body), Told::default());
         }
+        let plain = Told::read(b"Client sent an HTTP request to an HTTPS server.\n");
+        assert_eq!(plain.phrase(), " (Client sent an HTTP request to an HTTPS server.)");
         let no_message = Told::read(br#"{"errors":[{"code":"UNSUPPORTED","message":null}]}"#);
         assert_eq!(no_message.phrase(), " (UNSUPPORTED)");
     }

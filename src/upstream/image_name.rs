@@ -51,6 +51,12 @@ impl ImageName {
         Ok(Self { host: host.map(str::to_owned), repository, tag, digest })
     }
 
+    /// The same name as the registry itself would write it.
+    #[must_use]
+    pub fn without_host(&self) -> Self {
+        Self { host: None, ..self.clone() }
+    }
+
     /// What to ask the registry for: the digest if there is one, else the tag, else `latest`.
     pub fn reference(&self) -> Result<Reference, Error> {
         match (&self.digest, &self.tag) {
