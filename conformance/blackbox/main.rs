@@ -23,6 +23,7 @@ mod check;
 mod concurrency;
 mod delete;
 mod disk_full;
+mod import;
 mod listing;
 mod log_lost;
 mod manifests;
