@@ -26,6 +26,7 @@ mod delete;
 mod disk_full;
 mod foreign_lists;
 mod foreign_logins;
+mod import;
 mod inspect;
 mod listing;
 mod log_lost;

@@ -59,7 +59,7 @@ pub struct DockerAuth {
 /// Arguments of `import htpasswd`.
 #[derive(Debug, Args)]
 pub struct Htpasswd {
-    /// The htpasswd file
+    /// The htpasswd file, or - for standard input (with --inline)
     pub file: PathBuf,
     /// Write its users into the configuration instead of naming the file
     #[arg(long)]
@@ -91,6 +91,11 @@ pub fn run(args: &Import) -> Result<(), Complaint> {
         }
         Source::Htpasswd(args) => {
             let text = read(&args.file)?;
+            if args.file == Path::new("-") && !args.inline {
+                return Err(
+                    "standard input has no path that Holdfast could read; --inline writes the users".into()
+                );
+            }
             let path = std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone());
             give(&args.file, htpasswd::convert(&text, &path.to_string_lossy(), args.inline), &args.target)
         }
@@ -146,7 +151,14 @@ fn give(file: &Path, outcome: Outcome, target: &Target) -> Result<(), Complaint>
         complain(&format!("{}: {}", remark.tone.as_str(), remark.text));
     }
     match &target.out {
-        None => say(carried.toml.trim_end()),
+        None => {
+            if carried.secret {
+                complain(
+                    "note: hashes of passwords are in what is printed; --out writes a file for its owner alone",
+                );
+            }
+            say(carried.toml.trim_end());
+        }
         Some(path) => write(path, &carried, target.force)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))?,
     }

@@ -4,7 +4,7 @@
 use crate::app::import::document::{Section, Value};
 
 /// The section, asleep.
-pub fn section(domains: Vec<String>, email: &str) -> Section {
+pub fn section(domains: Vec<String>, email: &str, directory: Option<&str>) -> Section {
     let mut acme = Section::new("server.acme");
     acme.comment(
         "From letsencrypt. Read the terms of the authority, say that you accept them, name your domains, and take the # \
@@ -12,6 +12,9 @@ pub fn section(domains: Vec<String>, email: &str) -> Section {
     );
     acme.set("domains", Value::List(domains));
     acme.set("email", email.into());
+    if let Some(directory) = directory {
+        acme.set("directory", directory.into());
+    }
     acme.set("accept_terms", Value::Flag(true));
     acme.put_to_sleep();
     acme

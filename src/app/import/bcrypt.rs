@@ -1,14 +1,17 @@
 //! What a stored password is: a bcrypt hash that can be carried as it stands, or one of the other forms that were
 //! ever written into such files. It looks at the form alone and hashes nothing.
 
-/// The cost from which a login takes seconds of one core.
-pub const COST_HIGH: u32 = 15;
+/// The costs that Holdfast takes. One more would take a processor for many seconds at each login.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=16;
+
+/// A hash that no password has: all its bits are zero. For an account that must stay, and stay locked.
+pub const LOCKED: &str = "$2b$05$.....................................................";
 
 /// The form of a stored password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A whole bcrypt hash and its cost.
-    Bcrypt(u32),
+    /// A whole bcrypt hash.
+    Bcrypt,
     /// Something else, in words.
     Other(&'static str),
 }
@@ -16,8 +19,11 @@ pub enum Form {
 /// Looks at a stored password.
 pub fn form(stored: &str) -> Form {
     match whole(stored) {
-        Some(cost) => Form::Bcrypt(cost),
-        None => Form::Other(named(stored)),
+        Some(cost) if COSTS.contains(&cost) => Form::Bcrypt,
+        Some(17..=31) => {
+            Form::Other("a bcrypt hash of a cost over 16, which takes many seconds at each login")
+        }
+        _ => Form::Other(named(stored)),
     }
 }
 
@@ -30,7 +36,7 @@ fn whole(stored: &str) -> Option<u32> {
     if !digits || rest.len() != 53 || !rest.bytes().all(base64) {
         return None;
     }
-    cost.parse().ok().filter(|cost| (4..=31).contains(cost))
+    cost.parse().ok()
 }
 
 fn named(stored: &str) -> &'static str {
@@ -69,11 +75,17 @@ mod tests {
     const HASH: &str = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
 
     #[test]
-    fn whole_bcrypt_hashes_are_known_with_their_cost() {
-        for (kind, cost) in [("2y", 5), ("2a", 31), ("2b", 12)] {
+    fn whole_bcrypt_hashes_are_known() {
+        for (kind, cost) in [("2y", 4), ("2a", 16), ("2b", 12)] {
             let hash = HASH.replacen("2y$05", &format!("{kind}${cost:02}"), 1);
-            assert_eq!(form(&hash), Form::Bcrypt(cost), "{hash}");
+            assert_eq!(form(&hash), Form::Bcrypt, "{hash}");
         }
+    }
+
+    #[test]
+    fn the_hash_of_a_locked_account_is_one() {
+        assert_eq!((LOCKED.len(), form(LOCKED)), (60, Form::Bcrypt));
+        assert!(!bcrypt::verify("", LOCKED).unwrap());
     }
 
     #[test]
@@ -85,6 +97,8 @@ mod tests {
             (&long, "damaged"),
             (&HASH.replace("$05$", "$32$"), "damaged"),
             (&HASH.replace("$05$", "$03$"), "damaged"),
+            (&HASH.replace("$05$", "$17$"), "cost over 16"),
+            (&HASH.replace("$05$", "$31$"), "cost over 16"),
             (&HASH.replace("$05$", "$+5$"), "damaged"),
             (&HASH.replace("2y", "2x"), "broken"),
             ("$apr1$abc$def", "MD5"),

@@ -4,6 +4,7 @@
 use crate::app::import::bcrypt::{self, Form};
 use crate::app::import::carried::{Carried, Outcome};
 use crate::app::import::document::{Document, Section, Value};
+use crate::app::import::names;
 use crate::app::import::report::{Report, shown};
 use crate::secret::Secret;
 use std::collections::HashMap;
@@ -66,24 +67,17 @@ fn usable(text: &str, report: &mut Report) -> Vec<Line> {
             continue;
         };
         let who = format!("line {number}, {}", shown(name));
-        if name.is_empty() || name.chars().any(char::is_control) {
-            report.warn(format!("{who}: nobody can have this name; the line is not carried"));
+        if let Some(fault) = names::fault(name) {
+            report.warn(format!("{who}: the name {fault}; the line is not carried"));
             continue;
         }
-        match bcrypt::form(stored) {
-            Form::Bcrypt(cost) if cost >= bcrypt::COST_HIGH => {
-                report
-                    .warn(format!("{who}: bcrypt of cost {cost} takes seconds of a processor at each login"));
-            }
-            Form::Bcrypt(_) => {}
-            Form::Other(what) => {
-                report.warn(format!(
-                    "{who}: this is {what}; registry:2 lets nobody in with it, and neither do we. Set the password \
-                     again: htpasswd -B FILE {}",
-                    shown(name)
-                ));
-                continue;
-            }
+        if let Form::Other(what) = bcrypt::form(stored) {
+            report.warn(format!(
+                "{who}: this is {what}; Holdfast takes bcrypt alone, as registry:2 does, and lets nobody in with it. \
+                 Set the password again: htpasswd -B FILE {}",
+                shown(name)
+            ));
+            continue;
         }
         let line = Line { number, name: name.to_owned(), hash: Secret::new(stored) };
         match places.get(name) {

@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn ceilings_are_bounded_and_give_something() {
         let form = |repositories: &[&str], actions: &[Action]| {
-            let repositories = repositories.iter().map(|&glob| glob.to_owned()).collect();
+            let repositories = repositories.iter().map(|&glob| glob.to_owned()).collect::<Vec<_>>();
             let ceiling = Some(Ceiling::new(repositories, actions.to_vec()).unwrap());
             NewToken { ceiling, ..NewToken::default() }.check()
         };

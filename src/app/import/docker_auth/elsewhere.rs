@@ -142,6 +142,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The parts that decide who may do what.
 const DECIDING: [&str; 5] = ["acl_mongo", "acl_xorm", "ext_authz", "plugin_authz", "casbin_authz"];
 
+/// The parts that docker_auth asks before LDAP.
+const BEFORE_LDAP: [&str; 5] = ["ext_auth", "google_auth", "github_auth", "oidc_auth", "gitlab_auth"];
+
 /// Tells of every part that is given.
 pub fn tell(root: &Fields<'_>, report: &mut Report) {
     for (name, keys, instead) in PARTS.iter().filter(|(name, _, _)| root.has(name)) {
@@ -158,6 +161,14 @@ pub fn tell(root: &Fields<'_>, report: &mut Report) {
             "oidc_auth.label_claims: docker_auth reads labels_claims and ignores this spelling, although its reference \
              has it. Labels from claims never were there, and rules that ask for them never matched",
         );
+    }
+    let before: Vec<&str> = BEFORE_LDAP.into_iter().filter(|name| root.has(name)).collect();
+    if root.has("ldap_auth") && !before.is_empty() {
+        report.warn(format!(
+            "{} was asked before LDAP, and whoever it refused did not come in over LDAP either. Now LDAP alone decides \
+             about its accounts",
+            before.join(", ")
+        ));
     }
     sources_of_rules(root, report);
 }

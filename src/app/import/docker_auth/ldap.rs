@@ -24,14 +24,14 @@ pub fn read(root: &Fields<'_>, report: &mut Report) -> Option<(Section, Vec<Stri
     let fields = root.section("ldap_auth", &KNOWN, report);
     let mut section = Section::new("auth.ldap");
     section.comment("Bind and search, as docker_auth did it.");
-    address(&fields, &mut section, report);
+    let encrypted = address(&fields, &mut section, report);
     if fields.flag("insecure_tls_skip_verify", report) == Some(true) {
         report.not_carried(
             "ldap_auth.insecure_tls_skip_verify: passwords would go to whoever answers. Put the certificate of the \
              authority into auth.ldap.ca_certificate",
         );
     }
-    if let Some(path) = fields.text("ca_certificate", report) {
+    if let Some(path) = fields.text("ca_certificate", report).filter(|_| encrypted) {
         section.set("ca_certificate", path.into());
     }
     bind(&fields, &mut section, report);
@@ -40,50 +40,59 @@ pub fn read(root: &Fields<'_>, report: &mut Report) -> Option<(Section, Vec<Stri
             Some(text) => {
                 section.set(key, text.into());
             }
-            None => report.warn(format!("ldap_auth.{key} is not given: nobody would be found without it")),
+            None => report.mistake(format!("ldap_auth.{key} is not given: nobody would be found without it")),
         }
     }
     if fields.text("filter", report).is_some_and(|filter| !filter.contains("${account}")) {
-        report.warn("ldap_auth.filter does not name ${account}: it finds the same entry for everybody");
+        report.mistake("ldap_auth.filter does not name ${account}: it finds the same entry for everybody");
     }
     let labels = labels(&fields, &mut section, report);
     Some((section, labels))
 }
 
-fn address(fields: &Fields<'_>, section: &mut Section, report: &mut Report) {
+/// Writes where the directory is; whether what goes there is encrypted.
+fn address(fields: &Fields<'_>, section: &mut Section, report: &mut Report) -> bool {
     let Some(address) = fields.text("addr", report) else {
-        if !fields.has("addr") {
-            report.mistake("ldap_auth.addr is not given: there is no server to ask");
-        }
-        return;
+        report.mistake("ldap_auth.addr is not given: there is no server to ask");
+        return false;
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
     if !address.chars().all(plain) {
         report.mistake(format!("ldap_auth.addr {} is not HOST:PORT", shown(address)));
-        return;
+        return false;
     }
     let tls = match fields.text("tls", report) {
         None if address.ends_with(":636") => "always",
         None => "none",
         Some(tls) => tls,
     };
+    let loopback = ["localhost:", "127.0.0.1:", "[::1]:"].iter().any(|host| address.starts_with(host));
     let (scheme, start_tls) = match tls {
         "always" => ("ldaps", false),
         "starttls" => ("ldap", true),
-        "none" => ("ldap", false),
+        "none" => ("ldap", !loopback),
         other => {
             report.mistake(format!("ldap_auth.tls {} is none of none, always and starttls", shown(other)));
-            return;
+            return false;
         }
     };
+    let encrypted = start_tls || scheme == "ldaps";
+    if encrypted && address.starts_with('[') {
+        report.mistake(format!(
+            "ldap_auth.addr {}: certificates are for names; name the host instead of its IPv6 address",
+            shown(address)
+        ));
+    }
     section.set("url", Value::Text(format!("{scheme}://{address}")));
     section.set("start_tls", Value::Flag(start_tls));
-    if tls == "none" {
+    if tls == "none" && !loopback {
         report.warn(
-            "ldap_auth.tls is none: every password goes to the directory in clear. Set auth.ldap.start_tls = true, or \
-             an ldaps:// url",
+            "ldap_auth.tls is none: every password went to the directory in clear. Written is auth.ldap.start_tls = \
+             true; a directory that knows no StartTLS has ldaps:// perhaps. auth.ldap.insecure_plaintext = true with \
+             start_tls = false is the old way",
         );
     }
+    encrypted
 }
 
 fn bind(fields: &Fields<'_>, section: &mut Section, report: &mut Report) {
@@ -158,22 +167,21 @@ mod tests {
 
     #[test]
     fn addresses_and_tls() {
-        for (given, url, start_tls) in [
-            ("addr: ldap.x:636", "ldaps://ldap.x:636", false),
-            ("addr: ldap.x:636\n  tls: ''", "ldaps://ldap.x:636", false),
-            ("addr: ldap.x:389\n  tls: starttls", "ldap://ldap.x:389", true),
-            ("addr: ldap.x:3269\n  tls: always", "ldaps://ldap.x:3269", false),
-            ("addr: ldap.x:389\n  tls: none", "ldap://ldap.x:389", false),
+        for (given, url, start_tls, warnings) in [
+            ("addr: ldap.x:636", "ldaps://ldap.x:636", false, 0),
+            ("addr: ldap.x:636\n  tls: ''", "ldaps://ldap.x:636", false, 0),
+            ("addr: ldap.x:389\n  tls: starttls", "ldap://ldap.x:389", true, 0),
+            ("addr: ldap.x:3269\n  tls: always", "ldaps://ldap.x:3269", false, 0),
+            ("addr: localhost:389\n  tls: none", "ldap://localhost:389", false, 0),
+            ("addr: ldap.x:389\n  tls: none", "ldap://ldap.x:389", true, 1),
+            ("addr: ldap.x:389", "ldap://ldap.x:389", true, 1),
         ] {
-            let (ldap, _, report) = of(&format!("ldap_auth:\n  {given}\n{REST}"));
+            let (ldap, _, report) = of(&format!("ldap_auth:\n  {given}\n  ca_certificate: /ca\n{REST}"));
             assert_eq!(ldap["url"].as_str(), Some(url));
-            assert_eq!(ldap["start_tls"].as_bool(), Some(start_tls));
-            assert_eq!(
-                report.remarks.len(),
-                usize::from(!start_tls && url.starts_with("ldap:")),
-                "{report:?}"
-            );
-            assert!(report.mistakes.is_empty());
+            assert_eq!(ldap["start_tls"].as_bool(), Some(start_tls), "{given}");
+            assert_eq!(ldap.contains_key("ca_certificate"), start_tls || url.starts_with("ldaps"), "{given}");
+            assert_eq!(report.remarks.len(), warnings, "{report:?}");
+            assert!(report.mistakes.is_empty(), "{report:?}");
         }
     }
 
@@ -203,6 +211,9 @@ mod tests {
             "addr: a:1\n  tls: sometimes",
             "addr: a b",
             "tls: none",
+            "addr: '[2001:db8::1]:636'\n  base: b\n  filter: (uid=${account})",
+            "addr: a:636\n  base: b\n  filter: (uid=x)",
+            "addr: a:636\n  filter: (uid=${account})",
             "addr: a:1\n  labels: {x: {}}",
             "addr: a:1\n  labels: {x: {attribut: y}}",
             "adr: a:1",

@@ -54,6 +54,11 @@ pub fn read(pattern: &str, captures: &BTreeSet<String>, labels: bool) -> Result<
                 Some(text) => read.text = text,
                 None => read.dead = Some("the glob is malformed, a [ or a \\ is not ended".into()),
             }
+            if read.dead.is_none() && placeholders::around(pattern).any(|part| glob(part).is_none()) {
+                return Err(
+                    "a placeholder stands in a class [..] or behind a \\, where it is no placeholder".into(),
+                );
+            }
         }
     }
     Ok(read)
@@ -62,6 +67,12 @@ pub fn read(pattern: &str, captures: &BTreeSet<String>, labels: bool) -> Result<
 /// What is between the slashes, if it is a regular expression.
 pub fn expression(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/')?.strip_suffix('/').filter(|inner| !inner.is_empty())
+}
+
+/// A value that may be put into a glob, with every run of stars as one star.
+pub fn stars(value: &str) -> String {
+    let glob = if expression(value).is_some() { None } else { glob(value) };
+    glob.unwrap_or_else(|| value.to_owned())
 }
 
 /// A glob with every run of stars as one star; those in classes and behind a backslash are letters. None when Go finds
@@ -130,6 +141,9 @@ mod tests {
             ("${labels:group}-shared/**", "${labels:group}-shared/*"),
             ("", ""),
             ("//", "//"),
+            ("${1}/**", "${1}/*"),
+            ("*${account}*", "*${account}*"),
+            ("${account}**", "${account}*"),
             ("/a**", "/a*"),
         ] {
             let read = of(pattern);
@@ -168,7 +182,9 @@ mod tests {
         }
         let labels = read("${labels:a}", &BTreeSet::new(), false).unwrap();
         assert!(labels.dead.is_some());
-        assert!(read("/^${foo}$/", &BTreeSet::new(), true).is_err());
+        for pattern in ["/^${foo}$/", "[${account}]", "[^a${labels:x}]*", "\\${account}"] {
+            assert!(read(pattern, &BTreeSet::new(), true).is_err(), "{pattern}");
+        }
         assert!(of("/^{account}$/").traps[0].contains("trap 3"));
     }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 /// the number: that is a fault of docker_auth, and such a pattern never matched.
 static CAPTURES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{(.+?):(\d+)\}").ok());
 /// Anything that looks like a placeholder.
-static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{[^{}]*\}?").ok());
+static ANY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{[A-Za-z][^{}]*\}?").ok());
 /// A placeholder whose `$` was forgotten.
 static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|[^$\\])(\{(?:labels:[^{}]*|(?:account|type|name|service)(?::\d+)?)\})").ok()
@@ -54,9 +54,15 @@ fn title_off(field: &str) -> String {
 pub fn unfilled<'t>(text: &'t str, captures: &BTreeSet<String>, labels: bool) -> Option<&'t str> {
     ANY.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.as_str()).find(|placeholder| {
         let plain = matches!(*placeholder, "${account}" | "${type}" | "${name}" | "${service}");
-        let label = labels && placeholder.starts_with("${labels:") && placeholder.ends_with('}');
+        let label = placeholder.strip_prefix("${labels:").and_then(|label| label.strip_suffix('}'));
+        let label = labels && label.is_some_and(|label| !label.is_empty());
         !plain && !label && !captures.contains(*placeholder)
     })
+}
+
+/// What stands between the placeholders of a pattern.
+pub fn around(text: &str) -> impl Iterator<Item = &str> {
+    ANY.iter().flat_map(move |regex| regex.split(text))
 }
 
 /// The labels whose values are filled in.

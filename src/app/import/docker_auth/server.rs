@@ -177,7 +177,8 @@ impl<'a> Server<'a> {
              to accept. Its cache_dir is not needed, and without a host its domains must be named: Holdfast gets no \
              certificate for whatever name a client comes up with",
         );
-        Some(acme::section(host.iter().map(|host| (*host).to_owned()).collect(), email.unwrap_or_default()))
+        let domains = host.iter().map(|host| (*host).to_owned()).collect();
+        Some(acme::section(domains, email.unwrap_or_default(), None))
     }
 
     /// `[auth]` as far as tokens go, and `[auth.signing]`.

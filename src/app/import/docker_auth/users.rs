@@ -5,6 +5,7 @@ use crate::app::import::bcrypt::{self, Form};
 use crate::app::import::docker_auth::pattern;
 use crate::app::import::document::{Document, Section, Value};
 use crate::app::import::fields::{Fields, texts};
+use crate::app::import::names;
 use crate::app::import::report::{Report, at, shown};
 use crate::app::import::yaml::{self, Key, Node};
 use crate::secret::Secret;
@@ -64,6 +65,12 @@ pub fn read(users: Option<&Node>, report: &mut Report) -> Users {
         let labels = labels(&fields, &key.name, report);
         if key.name.is_empty() {
             anonymous(&mut read, &fields, &labels, report);
+        } else if let Some(fault) = names::fault(&key.name) {
+            report.warn(format!(
+                "user {}{}: the name {fault}; it is not carried",
+                shown(&key.name),
+                at(key.line)
+            ));
         } else if let Some(password) = password(key, &fields, report) {
             read.named.push(User { name: key.name.clone(), password, labels });
         }
@@ -108,20 +115,14 @@ fn password(key: &Key, fields: &Fields<'_>, report: &mut Report) -> Option<Secre
         return None;
     }
     match bcrypt::form(stored) {
-        Form::Bcrypt(cost) => {
-            if cost >= bcrypt::COST_HIGH {
-                report.warn(format!(
-                    "{name}: bcrypt of cost {cost} takes seconds of a processor at each login"
-                ));
-            }
-            Some(Secret::new(stored))
-        }
+        Form::Bcrypt => Some(Secret::new(stored)),
+        // Left out, the name would be free for the next source: somebody who was locked out could come in over LDAP.
         Form::Other(what) => {
             report.warn(format!(
-                "{name}: the password is {what}, with which nobody could ever log in to docker_auth. It is not \
-                 carried; make a bcrypt hash with htpasswd -nB"
+                "{name}: the password is {what}. Only whole bcrypt hashes are taken, so the account is carried with a \
+                 hash that no password has: it stays, and nobody comes in by it. Make a hash with htpasswd -nB"
             ));
-            None
+            Some(Secret::new(bcrypt::LOCKED))
         }
     }
 }
@@ -136,11 +137,11 @@ fn labels(fields: &Fields<'_>, name: &str, report: &mut Report) -> Vec<(String, 
     for (key, node) in entries {
         let path = format!("users.{name}.labels.{}", key.name);
         let values = texts(node, &path, report).unwrap_or_default();
+        let values: Vec<String> = values.iter().map(|value| pattern::stars(value)).collect();
         for value in values.iter().filter(|value| is_pattern(value)) {
-            report.warn(format!(
-                "label {} has the value {}{}: docker_auth puts it into patterns as it is, so that it may be a pattern \
-                 itself. Holdfast takes the value of a label letter by letter: ask holdfast acl explain what such a \
-                 rule gives now",
+            report.note(format!(
+                "label {} has the value {}{}: it is put into patterns as it is, as docker_auth does, and is a pattern \
+                 itself there",
                 shown(&key.name),
                 shown(value),
                 at(key.line)
@@ -151,7 +152,7 @@ fn labels(fields: &Fields<'_>, name: &str, report: &mut Report) -> Vec<(String, 
     labels
 }
 
-/// Whether docker_auth would take a value for a glob or a regular expression.
+/// Whether a value is a glob or a regular expression where it is put into a pattern.
 fn is_pattern(value: &str) -> bool {
     value.contains(['*', '?', '[', '\\']) || pattern::expression(value).is_some()
 }
@@ -239,12 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_hash_is_told_without_being_shown() {
-        for stored in ["canary", "''", "$apr1$canary$x", "$2y$05$canary"] {
+    fn what_is_no_whole_hash_stays_locked_and_is_not_shown() {
+        for stored in ["canary", "''", "'!'", "$apr1$canary$x", "$2y$05$canary"] {
             let (users, report) = of(&format!("bob: {{password: {stored}}}\n"));
-            assert!(users.named.is_empty(), "{stored}");
-            assert!(told(&report).contains("not carried") && !told(&report).contains("canary"), "{report:?}");
+            assert_eq!(users.named[0].password.expose(), bcrypt::LOCKED, "{stored}");
+            assert!(
+                told(&report).contains("nobody comes in") && !told(&report).contains("canary"),
+                "{report:?}"
+            );
         }
+    }
+
+    #[test]
+    fn names_that_nobody_can_send_are_not_carried() {
+        let (users, report) = of(&format!("'a:b': {{password: {HASH}}}\n' c': {{password: {HASH}}}\n"));
+        assert!(users.named.is_empty() && told(&report).contains("colon"), "{report:?}");
     }
 
     #[test]
@@ -269,8 +279,11 @@ mod tests {
 
     #[test]
     fn labels_that_are_patterns_and_the_first_admin_are_told() {
-        let (_, report) = of(&format!("admin: {{password: {HASH}, labels: {{project: ['test/*']}}}}\n"));
+        let (users, report) =
+            of(&format!("admin: {{password: {HASH}, labels: {{project: ['test/**', '/x/', plain]}}}}\n"));
         assert!(told(&report).contains("initial-admin-password"), "{report:?}");
-        assert!(told(&report).contains("\"test/*\""), "{report:?}");
+        assert!(told(&report).contains("\"test/*\"") && told(&report).contains("\"/x/\""), "{report:?}");
+        assert!(!told(&report).contains("plain"));
+        assert_eq!(users.named[0].labels[0].1, ["test/*", "/x/", "plain"], "** would cross components here");
     }
 }

@@ -231,7 +231,7 @@ mod tests {
         let table = table(&carried);
         assert_eq!(table["server"]["listen"].as_str(), Some("127.0.0.1:443"));
         assert!(carried.toml.contains("# domains = [\"r.example.com\"]"), "{}", carried.toml);
-        assert!(has(&told(&carried, Tone::NotCarried), "directoryurl"));
+        assert!(carried.toml.contains("# directory = \"https://ca.local/\""), "{}", carried.toml);
     }
 
     #[test]

@@ -99,11 +99,6 @@ fn certificates(
     if !tls.has("letsencrypt") || letsencrypt.text("email", report).is_none() && !letsencrypt.has("hosts") {
         return None;
     }
-    if letsencrypt.text("directoryurl", report).is_some_and(|url| url != LETSENCRYPT) {
-        report.not_carried(
-            "http.tls.letsencrypt.directoryurl: Holdfast asks Let's Encrypt unless server.acme says otherwise",
-        );
-    }
     report.not_carried(
         "http.tls.letsencrypt: [server.acme] is written as a comment, because the terms of the authority are for you to \
          accept",
@@ -115,7 +110,8 @@ fn certificates(
              with. Name your domains in server.acme.domains",
         );
     }
-    Some(acme::section(hosts, letsencrypt.text("email", report).unwrap_or_default()))
+    let directory = letsencrypt.text("directoryurl", report).filter(|url| *url != LETSENCRYPT);
+    Some(acme::section(hosts, letsencrypt.text("email", report).unwrap_or_default(), directory))
 }
 
 /// `https://NAME[:PORT]`. A path is told and left out.
