@@ -26,8 +26,7 @@ pub enum Shelf {
 
 impl Shelf {
     /// All of them, in the order in which they are read back.
-    pub const ALL: [Self; 5] =
-        [Self::Users, Self::Groups, Self::ServiceAccounts, Self::Tokens, Self::Grants];
+    pub const ALL: [Self; 5] = [Self::Users, Self::Groups, Self::ServiceAccounts, Self::Tokens, Self::Grants];
 
     /// Its name in paths and keys.
     pub fn as_str(self) -> &'static str {
@@ -44,8 +43,9 @@ impl Shelf {
 /// A record as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// 1 for a new one, one more with each change. A name that was removed and made again begins above all that
-    /// it had before.
+    /// At least 1, and one more with each change. A new one is of version 1 until a record is removed from its
+    /// shelf; from then on new ones begin above all that was removed there, so that a name which is made again
+    /// never has a version that it had before.
     pub version: u64,
     /// The document.
     pub json: Bytes,

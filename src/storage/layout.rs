@@ -4,7 +4,9 @@
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
+use crate::record::{NAME_BYTES_MAX, Shelf};
 use crate::storage::links::{Link, Name};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The folder of all repositories.
 pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
@@ -12,6 +14,12 @@ pub const REPOSITORIES: &str = "docker/registry/v2/repositories";
 pub const BLOBS: &str = "docker/registry/v2/blobs";
 /// The folder of uploads that are not finished.
 pub const STAGING: &str = "holdfast/staging";
+/// The folder of records. They hold hashes of passwords: it is for the owner alone.
+pub const RECORDS: &str = "holdfast/records";
+/// What a record's file ends with.
+const RECORD: &str = ".json";
+/// What stands in the name of a record's file as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
 /// The folder inside a repository with registry:2's own uploads, which are left alone.
 pub const UPLOADS: &str = "_uploads";
 /// Names of folders inside a repository that are no path component of another one.
@@ -34,6 +42,40 @@ pub const TEMPORARY: &str = "tmp-";
 /// A file for bytes that are about to be renamed to their place. Each call names another one.
 pub fn temporary() -> String {
     format!("{STAGING}/{TEMPORARY}{}", UploadId::random())
+}
+
+/// The folder of the records of a shelf.
+pub fn shelf(shelf: Shelf) -> String {
+    format!("{RECORDS}/{}", shelf.as_str())
+}
+
+/// The file that tells the highest version of all records that were removed from a shelf.
+pub fn removed(shelf: Shelf) -> String {
+    format!("{RECORDS}/{}.removed", shelf.as_str())
+}
+
+/// The file of a record. `None`: no record can have this name.
+pub fn record(shelf: Shelf, name: &str) -> Option<String> {
+    Some(format!("{RECORDS}/{}/{}", shelf.as_str(), record_file(name)?))
+}
+
+/// The name of the record that is in a file of this name, if it can hold one.
+pub fn record_name(file: &str) -> Option<String> {
+    let name = percent_decode_str(file.strip_suffix(RECORD)?).decode_utf8().ok()?.into_owned();
+    // Only as it is spelled here: two files must not mean one name.
+    (record_file(&name).as_deref() == Some(file)).then_some(name)
+}
+
+fn record_file(name: &str) -> Option<String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    let plain = utf8_percent_encode(name, PLAIN);
+    // No hidden files, and none that is its own folder or the one above.
+    Some(match name.strip_prefix('.') {
+        Some(rest) => format!("%2E{}{RECORD}", utf8_percent_encode(rest, PLAIN)),
+        None => format!("{plain}{RECORD}"),
+    })
 }
 
 /// The folder of a repository.
@@ -100,6 +142,42 @@ pub fn linked(text: &[u8]) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn names_of_records_read_back(name in ".{0,70}") {
+            let file = record_file(&name);
+            prop_assert_eq!(file.is_some(), (1..=64).contains(&name.len()));
+            if let Some(file) = file {
+                let safe = |c: char| c.is_ascii_alphanumeric() || "._-%".contains(c);
+                prop_assert!(file.chars().all(safe) && !file.starts_with('.') && file.len() < 200);
+                prop_assert_eq!(record_name(&file), Some(name));
+            }
+        }
+
+        #[test]
+        fn each_record_has_one_file(file in "[a-zA-Z0-9._%/-]{0,12}(\\.json)?") {
+            if let Some(name) = record_name(&file) {
+                prop_assert_eq!(record_file(&name), Some(file));
+            }
+        }
+    }
+
+    #[test]
+    fn records_are_spelled_safely() {
+        let file = |name: &str| record(Shelf::Users, name).unwrap();
+        let at = |file: &str| format!("holdfast/records/users/{file}.json");
+        assert_eq!(file("alice"), at("alice"));
+        assert_eq!(file("a.b_c-D9"), at("a.b_c-D9"));
+        assert_eq!(file(".."), at("%2E."));
+        assert_eq!(file("../../x"), at("%2E.%2F..%2Fx"));
+        assert_eq!(file("m\u{fc}@x y%"), at("m%C3%BC%40x%20y%25"));
+        for file in ["a", "a.JSON", ".json", "..json", "%61.json", "%2e.json", "a%2Fb%.json", "a b.json"] {
+            assert_eq!(record_name(file), None, "{file}");
+        }
+        assert_eq!(removed(Shelf::ServiceAccounts), "holdfast/records/service-accounts.removed");
+    }
 
     #[test]
     fn the_paths_are_those_of_registry_2() {

@@ -13,3 +13,5 @@ pub mod layout;
 pub mod links;
 pub mod open;
 pub mod records;
+#[cfg(test)]
+mod records_contract;

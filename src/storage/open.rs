@@ -6,6 +6,7 @@ use crate::storage::error::Result;
 use crate::storage::filesystem::root::Root;
 use crate::storage::filesystem::store::Filesystem;
 use crate::storage::links::Links;
+use crate::storage::records::Records;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Storage {
     pub blobs: Arc<dyn Blobs>,
     /// Names.
     pub links: Arc<dyn Links>,
+    /// Records.
+    pub records: Arc<dyn Records>,
 }
 
 /// Opens storage; `data` is where it stands if the configuration names no place. Refuses a folder that cannot
@@ -26,5 +29,9 @@ pub fn open(config: &Config, data: &Path) -> Result<Storage> {
         root => root.into(),
     };
     let filesystem = Arc::new(Filesystem::new(Root::open(&root, config.filesystem.free_bytes_min)?)?);
-    Ok(Storage { blobs: Arc::clone(&filesystem) as Arc<dyn Blobs>, links: filesystem })
+    Ok(Storage {
+        blobs: Arc::clone(&filesystem) as Arc<dyn Blobs>,
+        links: Arc::clone(&filesystem) as Arc<dyn Links>,
+        records: filesystem,
+    })
 }

@@ -28,14 +28,20 @@ pub enum FoundRecord {
     },
 }
 
-/// Records. Every backend passes `contract.rs`.
+/// Records. Every backend passes `records_contract.rs`.
+///
+/// A name is 1 to `record::NAME_BYTES_MAX` bytes of any UTF-8. Another one is an error in every method, and never
+/// cut: no two names mean one record. A record that is there but does not read is an error too, never absent:
+/// its name is not free.
 #[async_trait::async_trait]
 pub trait Records: Send + Sync {
-    /// The record of a name.
+    /// The record of a name. It may have been written a moment ago and not be durable yet; `sync` makes it so.
     async fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Record>>;
 
     /// Writes a record, durably when it returns, if the one that stands there is of version `seen`; 0: if there is
-    /// none. A reader sees the old one or the new one, whole.
+    /// none. A reader sees the old one or the new one, whole. JSON that is none, or larger than
+    /// `record::RECORD_BYTES_MAX`, is an error. After an error of storage nobody knows which one stands there;
+    /// after `sync`, `get` tells.
     async fn put(&self, shelf: Shelf, name: &str, json: Bytes, seen: u64) -> Result<Written>;
 
     /// Removes a record, durably when it returns, if it is of version `seen`. One that is not there is `Stale`.
@@ -46,4 +52,10 @@ pub trait Records: Send + Sync {
 
     /// Whether there is no record at all, without walking.
     async fn is_empty(&self) -> Result<bool>;
+
+    /// Makes durable whatever `get` tells now, also what an earlier process has left unsynced. A backend that tells
+    /// nothing before it is durable has nothing to do.
+    async fn sync(&self) -> Result<()> {
+        Ok(())
+    }
 }

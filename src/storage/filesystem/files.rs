@@ -47,10 +47,19 @@ fn parent(path: &str) -> &str {
 
 /// Makes a folder, and those above it that are missing.
 pub fn create_folders(root: BorrowedFd<'_>, path: &str, touched: &mut Touched) -> io::Result<()> {
+    create_folders_as(0o755, root, path, touched)
+}
+
+/// The same, for folders into which only their owner may look.
+pub fn create_private_folders(root: BorrowedFd<'_>, path: &str, touched: &mut Touched) -> io::Result<()> {
+    create_folders_as(0o700, root, path, touched)
+}
+
+fn create_folders_as(mode: u32, root: BorrowedFd<'_>, path: &str, touched: &mut Touched) -> io::Result<()> {
     // The last one is nearly always the only one missing, so try from the end.
     let mut missing = vec![path];
     while let Some(&folder) = missing.last() {
-        match rustix::fs::mkdirat(root, folder, Mode::from_raw_mode(0o755)) {
+        match rustix::fs::mkdirat(root, folder, Mode::from_raw_mode(mode)) {
             Ok(()) => {
                 touched.entry(folder);
                 missing.pop();
@@ -70,16 +79,34 @@ fn is_folder(root: BorrowedFd<'_>, path: &str) -> io::Result<bool> {
     Ok(rustix::fs::FileType::from_raw_mode(told.st_mode).is_dir())
 }
 
+/// Makes a folder private that others may look into. One that is private already is left alone.
+pub fn make_private(root: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    let told = rustix::fs::statat(root, path, AtFlags::empty())?;
+    if told.st_mode & 0o077 != 0 {
+        rustix::fs::chmodat(root, path, Mode::from_raw_mode(0o700), AtFlags::empty())?;
+    }
+    Ok(())
+}
+
 /// Makes a new file; one that is there already is an error.
 pub fn create(root: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
-    open(root, path, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)
+    open_as(0o644, root, path, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)
+}
+
+/// The same, for a file that only its owner may read.
+pub fn create_private(root: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
+    open_as(0o600, root, path, OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY)
 }
 
 /// Opens a file with these flags.
 pub fn open(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    open_as(0o644, root, path, flags)
+}
+
+fn open_as(mode: u32, root: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
     // Not to hang on a pipe, and not to become its terminal, should somebody have put one there.
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(rustix::fs::openat(root, path, flags, Mode::from_raw_mode(0o644))?)
+    Ok(rustix::fs::openat(root, path, flags, Mode::from_raw_mode(mode))?)
 }
 
 /// Size in bytes of an open file, which must be a plain one, and when it was last written.

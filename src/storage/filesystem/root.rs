@@ -39,6 +39,13 @@ impl Root {
             files::create_folders(self.folder(), folder, &mut touched)
                 .map_err(|e| (format!("the folder {folder} cannot be made"), e))?;
         }
+        files::create_private_folders(self.folder(), layout::RECORDS, &mut touched)
+            .map_err(|e| (format!("the folder {} cannot be made", layout::RECORDS), e))?;
+        // Not every filesystem has modes, and on such a one whoever mounted it has decided who may read.
+        if let Err(error) = files::make_private(self.folder(), layout::RECORDS) {
+            tracing::warn!(%error, folder = %self.below(layout::RECORDS).display(),
+                "others on this machine may look into this folder, which holds hashes of passwords");
+        }
         self.one_filesystem()?;
         // The folders may be new, or left by a run that was cut before it had synced them.
         for folder in [".", "docker", "docker/registry", "docker/registry/v2", "holdfast"] {
@@ -64,7 +71,7 @@ impl Root {
             told.map(|told| told.st_dev).map_err(|e| (format!("{folder} cannot be looked at"), e.into()))
         };
         let own = device(".")?;
-        for folder in [layout::BLOBS, layout::REPOSITORIES, layout::STAGING] {
+        for folder in [layout::BLOBS, layout::REPOSITORIES, layout::STAGING, layout::RECORDS] {
             if device(folder)? != own {
                 let told = "link or mount the storage folder as a whole, not a part of it";
                 return Err((format!("{folder} is on another filesystem"), io::Error::other(told)));
