@@ -23,6 +23,12 @@ pub trait Blobs: Send + Sync {
     /// The repository holds the blob no longer. False: it did not before.
     async fn unlink(&self, repository: &Repository, digest: &Digest) -> Result<bool>;
 
-    /// Some repository that holds the blob, and its size.
-    async fn holder(&self, digest: &Digest) -> Result<Option<(Repository, u64)>>;
+    /// At most `count` repositories that hold the blob, in byte order, and its size in each; only those whose names
+    /// sort after `after`, if that is given.
+    async fn holders(
+        &self,
+        digest: &Digest,
+        after: Option<&Repository>,
+        count: usize,
+    ) -> Result<Vec<(Repository, u64)>>;
 }

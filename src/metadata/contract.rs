@@ -5,7 +5,7 @@
 use crate::metadata::intents::{Intent, IntentId};
 use crate::metadata::manifests::{BODY_BYTES_MAX, NewManifest, Put, Referrer, Resolved};
 use crate::metadata::open::Metadata;
-use crate::metadata::uploads::{Opened, Upload};
+use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Upload};
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::hasher::Hasher;
 use crate::oci::media_type::Kind;
@@ -20,6 +20,7 @@ use bytes::Bytes;
 macro_rules! every_rule {
     ($run:ident) => {
         $run! {
+            contract;
             an_empty_one_knows_nothing, a_manifest_is_found_by_tag_and_digest, bodies_come_back_whole,
             a_manifest_may_be_put_again, a_demand_names_all_that_is_absent, a_tag_moves, untag_leaves_the_manifest,
             forget_takes_tags_body_and_edge, a_repository_is_known_while_it_holds_something, tags_are_paged,
@@ -135,7 +136,7 @@ pub async fn an_empty_one_knows_nothing(metadata: &Metadata) {
     assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap(), None);
     assert_eq!(metadata.blobs.size(&repo("app"), &digest_of("b")).await.unwrap(), None);
     assert!(!metadata.blobs.unlink(&repo("app"), &digest_of("b")).await.unwrap());
-    assert_eq!(metadata.blobs.holder(&digest_of("b")).await.unwrap(), None);
+    assert_eq!(metadata.blobs.holders(&digest_of("b"), None, ALL).await.unwrap(), vec![]);
     assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![]);
     assert!(!metadata.completeness.is_complete().await.unwrap());
 }
@@ -348,19 +349,29 @@ pub async fn another_kind_is_told_by_tags_too(metadata: &Metadata) {
 
 pub async fn links_are_held_once(metadata: &Metadata) {
     let (a, b, blob) = (repo("a"), repo("b"), digest_512("blob"));
+    let holders =
+        async |after: Option<&Repository>, count| metadata.blobs.holders(&blob, after, count).await.unwrap();
     for _ in 0..2 {
         metadata.blobs.link(&a, &blob, 5, None).await.unwrap();
     }
     assert_eq!(metadata.blobs.size(&a, &blob).await.unwrap(), Some(5));
     assert_eq!(metadata.blobs.size(&b, &blob).await.unwrap(), None);
-    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), Some((a.clone(), 5)));
+    assert_eq!(holders(None, ALL).await, [(a.clone(), 5)]);
     metadata.blobs.link(&b, &blob, 5, None).await.unwrap();
+    metadata.blobs.link(&b, &digest_512("another"), 5, None).await.unwrap();
+    assert_eq!(holders(None, ALL).await, [(a.clone(), 5), (b.clone(), 5)]);
+    assert_eq!(holders(None, 1).await, [(a.clone(), 5)]);
+    assert_eq!(holders(None, 0).await, []);
+    assert_eq!(holders(Some(&a), ALL).await, [(b.clone(), 5)]);
+    assert_eq!(holders(Some(&repo("a0")), ALL).await, [(b.clone(), 5)], "which holds nothing itself");
+    assert_eq!(holders(Some(&b), ALL).await, []);
+    assert!(metadata.blobs.unlink(&b, &digest_512("another")).await.unwrap());
     assert!(metadata.blobs.unlink(&a, &blob).await.unwrap());
     assert!(!metadata.blobs.unlink(&a, &blob).await.unwrap());
-    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), Some((b.clone(), 5)));
+    assert_eq!(holders(None, ALL).await, [(b.clone(), 5)]);
     assert_eq!(tags(metadata, "a", &Page::first(ALL)).await, None);
     assert!(metadata.blobs.unlink(&b, &blob).await.unwrap());
-    assert_eq!(metadata.blobs.holder(&blob).await.unwrap(), None);
+    assert_eq!(holders(None, ALL).await, []);
 }
 
 pub async fn names_do_not_mix(metadata: &Metadata) {
@@ -377,7 +388,7 @@ pub async fn names_do_not_mix(metadata: &Metadata) {
 /// An upload that has taken nothing yet.
 pub fn upload(repository: &str, touched: u64) -> Upload {
     let (id, repository) = (UploadId::random(), repo(repository));
-    Upload { id, repository, algorithm: Algorithm::Sha512, offset: 0, touched }
+    Upload { id, repository, algorithm: Algorithm::Sha512, offset: 0, touched, owner: "user:alice".into() }
 }
 
 pub async fn uploads_are_compared_and_set(metadata: &Metadata) {
@@ -407,6 +418,8 @@ pub async fn uploads_are_bounded(metadata: &Metadata) {
     }
     assert_eq!(metadata.uploads.open(&second, 1).await.unwrap(), Opened::Open);
     assert_eq!(metadata.uploads.open(&first, 1).await.unwrap(), Opened::TooMany);
+    let long = Upload { owner: "x".repeat(OWNER_BYTES_MAX + 1), ..upload("app", 3) };
+    assert!(metadata.uploads.open(&long, 9).await.is_err());
 }
 
 pub async fn stale_uploads_are_found(metadata: &Metadata) {

@@ -7,6 +7,8 @@
 //! again at the next start. Knows no rules, no HTTP, no storage.
 
 pub mod accounts;
+#[cfg(test)]
+mod accounts_contract;
 pub mod audit;
 pub mod blobs;
 pub mod completeness;

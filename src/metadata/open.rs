@@ -1,5 +1,7 @@
 //! Opens the metadata that the configuration names. The only file that knows all backends.
 
+use crate::metadata::accounts::Accounts;
+use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::completeness::Completeness;
 use crate::metadata::config::Config;
@@ -7,6 +9,7 @@ use crate::metadata::embedded::database::Database;
 use crate::metadata::error::Result;
 use crate::metadata::intents::Intents;
 use crate::metadata::manifests::Manifests;
+use crate::metadata::signing_keys::SigningKeys;
 use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +25,12 @@ pub struct Metadata {
     pub uploads: Arc<dyn Uploads>,
     /// Names about to change.
     pub intents: Arc<dyn Intents>,
+    /// Records of accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// Keys that sign access tokens.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    /// The audit trail.
+    pub audit: Arc<dyn Audit>,
     /// Whether it tells all that storage holds.
     pub completeness: Arc<dyn Completeness>,
 }
@@ -52,6 +61,9 @@ pub fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
             blobs: Arc::clone(&database) as Arc<dyn Blobs>,
             uploads: Arc::clone(&database) as Arc<dyn Uploads>,
             intents: Arc::clone(&database) as Arc<dyn Intents>,
+            accounts: Arc::clone(&database) as Arc<dyn Accounts>,
+            signing_keys: Arc::clone(&database) as Arc<dyn SigningKeys>,
+            audit: Arc::clone(&database) as Arc<dyn Audit>,
             completeness: database,
         },
         moved_aside,

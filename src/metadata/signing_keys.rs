@@ -22,10 +22,10 @@ pub trait SigningKeys: Send + Sync {
     /// All of them, the newest last.
     async fn all(&self) -> Result<Vec<SigningKey>>;
 
-    /// Adds a key, durably, unless one of the same algorithm was made after `since`: then that one stands, and false
-    /// is answered. So replicas that start at once agree on one.
+    /// Adds a key, durably, unless one of the same algorithm was made after `since`, or one has its id: then that one
+    /// stands, and false is answered. So replicas that start at once agree on one.
     async fn add(&self, key: &SigningKey, since: u64) -> Result<bool>;
 
-    /// Removes a key that nothing needs to verify any more.
+    /// Removes a key that nothing needs to verify any more, durably.
     async fn remove(&self, id: &str) -> Result<()>;
 }

@@ -18,7 +18,13 @@ pub struct Upload {
     pub offset: u64,
     /// When it was last written, in seconds since the Unix epoch.
     pub touched: u64,
+    /// The account that opened it, in the words of whoever hands it in; empty where there are no accounts. At most
+    /// `OWNER_BYTES_MAX` bytes.
+    pub owner: String,
 }
+
+/// Longest owner of an upload.
+pub const OWNER_BYTES_MAX: usize = 512;
 
 /// What became of a new upload.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,22 +8,29 @@ use crate::registry::parts::Registry;
 use crate::registry::recover;
 use crate::storage::links::Link;
 
-/// Mounts a blob from a repository, or from any that holds it. False: it is not there to be mounted, and the
-/// client has to upload it (distribution-spec, "Mounting a blob from another repository").
+/// Most repositories that are told to hold a blob.
+pub const HOLDERS_MAX: usize = 64;
+
+/// Mounts a blob from a repository. False: it is not there to be mounted, and the client has to upload it
+/// (distribution-spec, "Mounting a blob from another repository"). Whether the caller may read `from` was asked before.
 pub async fn mount(
     registry: &Registry,
     repository: &Repository,
     digest: &Digest,
-    from: Option<&Repository>,
+    from: &Repository,
 ) -> Result<bool> {
-    let size = match from {
-        Some(from) => registry.metadata.blobs.size(from, digest).await?,
-        None => registry.metadata.blobs.holder(digest).await?.map(|(_, size)| size),
-    };
-    let Some(size) = size else { return Ok(false) };
+    let Some(size) = registry.metadata.blobs.size(from, digest).await? else { return Ok(false) };
     let id = recover::begin(registry, &intent(repository, digest)).await?;
     hold(registry, repository, digest, size, id).await?;
     Ok(true)
+}
+
+/// Some repositories that hold a blob, at most `count_max` and never more than `HOLDERS_MAX`: for a client that names
+/// none to mount it from. Which of them the caller may know of is for the door to tell: that a blob can be mounted
+/// from any of all would tell strangers what others hold.
+pub async fn holders(registry: &Registry, digest: &Digest, count_max: usize) -> Result<Vec<Repository>> {
+    let holders = registry.metadata.blobs.holders(digest, None, count_max.min(HOLDERS_MAX)).await?;
+    Ok(holders.into_iter().map(|(repository, _)| repository).collect())
 }
 
 /// The intent to hold one blob.

@@ -34,14 +34,31 @@ impl Chunk {
     }
 }
 
-/// Opens a session.
-pub async fn begin(registry: &Registry, repository: &Repository, algorithm: Algorithm) -> Result<Upload> {
+/// A session as a client names it, and who that is.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The session.
+    pub id: UploadId,
+    /// The account that asks. A session of another one does not exist for it.
+    pub owner: &'a str,
+}
+
+/// Opens a session for an account: `owner` names it, and is empty where there are no accounts.
+pub async fn begin(
+    registry: &Registry,
+    repository: &Repository,
+    algorithm: Algorithm,
+    owner: &str,
+) -> Result<Upload> {
     let upload = Upload {
         id: UploadId::random(),
         repository: repository.clone(),
         algorithm,
         offset: 0,
         touched: registry.clock.unix_secs(),
+        owner: owner.into(),
     };
     match registry.metadata.uploads.open(&upload, registry.config.uploads_max).await? {
         Opened::Open => Ok(upload),
@@ -50,32 +67,21 @@ pub async fn begin(registry: &Registry, repository: &Repository, algorithm: Algo
 }
 
 /// How far a session is.
-pub async fn status(registry: &Registry, repository: &Repository, id: UploadId) -> Result<Upload> {
-    registry.metadata.uploads.find(repository, id).await?.ok_or(Error::UploadUnknown)
+pub async fn status(registry: &Registry, session: Session<'_>) -> Result<Upload> {
+    let found = registry.metadata.uploads.find(session.repository, session.id).await?;
+    found.filter(|upload| upload.owner == session.owner).ok_or(Error::UploadUnknown)
 }
 
 /// Appends a chunk; answers the session as it stands after it.
-pub async fn append(
-    registry: &Registry,
-    repository: &Repository,
-    id: UploadId,
-    chunk: Chunk,
-) -> Result<Upload> {
-    let _held = hold(registry, id)?;
-    let upload = status(registry, repository, id).await?;
+pub async fn append(registry: &Registry, session: Session<'_>, chunk: Chunk) -> Result<Upload> {
+    let (upload, _held) = held(registry, session).await?;
     stage(registry, upload, chunk).await
 }
 
 /// Appends the last chunk, if there is one, and puts the whole under its digest.
-pub async fn finish(
-    registry: &Registry,
-    repository: &Repository,
-    id: UploadId,
-    chunk: Chunk,
-    digest: &Digest,
-) -> Result<()> {
-    let _held = hold(registry, id)?;
-    let mut upload = status(registry, repository, id).await?;
+pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, digest: &Digest) -> Result<()> {
+    let Session { repository, id, .. } = session;
+    let (mut upload, _held) = held(registry, session).await?;
     if upload.offset == 0 {
         upload.algorithm = digest.algorithm(); // nothing is hashed yet
     }
@@ -141,10 +147,9 @@ pub async fn whole(
 }
 
 /// Ends a session; its bytes are dropped.
-pub async fn cancel(registry: &Registry, repository: &Repository, id: UploadId) -> Result<()> {
-    let _held = hold(registry, id)?;
-    status(registry, repository, id).await?;
-    drop_session(registry, id).await
+pub async fn cancel(registry: &Registry, session: Session<'_>) -> Result<()> {
+    let (_, _held) = held(registry, session).await?;
+    drop_session(registry, session.id).await
 }
 
 /// Drops sessions that nobody has written to for long, and staged bytes without a session. Answers how many.
@@ -178,8 +183,12 @@ pub async fn purge(registry: &Registry) -> Result<usize> {
     Ok(dropped)
 }
 
-fn hold(registry: &Registry, id: UploadId) -> Result<Held<'_>> {
-    registry.sessions.hold(id).ok_or(Error::UploadBusy)
+/// A session that is held for one request. Whether it is held already is told to its owner only.
+async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Upload, Held<'a>)> {
+    status(registry, session).await?;
+    let held = registry.sessions.hold(session.id).ok_or(Error::UploadBusy)?;
+    // What was read before it was held may have changed meanwhile.
+    Ok((status(registry, session).await?, held))
 }
 
 async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
@@ -257,31 +266,69 @@ mod tests {
         Chunk { length: Some(5), range: None, bytes: Some(stream::once(bytes)) }
     }
 
+    /// A registry in a folder, and its clock.
+    fn registry(folder: &std::path::Path) -> (Registry, Arc<FixedClock>) {
+        // Staged files are as old as the system says, so the clock begins there.
+        let clock = Arc::new(FixedClock::at(SystemClock.unix_secs()));
+        let storage = storage::open::open(&storage::config::Config::default(), folder).unwrap();
+        let at = folder.join("metadata");
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let now = Arc::clone(&clock) as Arc<dyn Clock>;
+        (Registry::new(storage, opened.metadata, now, Config::default()), clock)
+    }
+
     #[tokio::test]
     async fn only_uploads_that_stood_still_for_long_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        // Staged files are as old as the system says, so the clock begins there.
-        let clock = Arc::new(FixedClock::at(SystemClock.unix_secs()));
-        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).unwrap();
-        let at = folder.path().join("metadata");
-        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
-        let (rules, now) = (Config::default(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let idle = rules.upload_idle_secs;
-        let registry = Registry::new(storage, opened.metadata, now, rules);
+        let (registry, clock) = registry(folder.path());
         let app: Repository = "app".parse().unwrap();
-        let [old, held] = [0, 1].map(|_| begin(&registry, &app, Algorithm::Sha256));
+        let of = |id| Session { repository: &app, id, owner: "" };
+        let [old, held] = [0, 1].map(|_| begin(&registry, &app, Algorithm::Sha256, ""));
         let (old, held) = (old.await.unwrap().id, held.await.unwrap().id);
-        append(&registry, &app, old, chunk()).await.unwrap();
+        append(&registry, of(old), chunk()).await.unwrap();
         assert_eq!(purge(&registry).await.unwrap(), 0);
-        clock.advance(idle + 60);
-        let fresh = begin(&registry, &app, Algorithm::Sha256).await.unwrap().id;
+        clock.advance(registry.config.upload_idle_secs + 60);
+        let fresh = begin(&registry, &app, Algorithm::Sha256, "").await.unwrap().id;
         let writing = registry.sessions.hold(held).unwrap();
         assert_eq!(purge(&registry).await.unwrap(), 1, "not the fresh one, and not the one being written to");
-        assert!(matches!(status(&registry, &app, old).await, Err(Error::UploadUnknown)));
-        assert!(status(&registry, &app, fresh).await.is_ok() && status(&registry, &app, held).await.is_ok());
+        assert!(matches!(status(&registry, of(old)).await, Err(Error::UploadUnknown)));
+        assert!(status(&registry, of(fresh)).await.is_ok() && status(&registry, of(held)).await.is_ok());
         let staged = registry.storage.blobs.staged_before(u64::MAX).await.unwrap();
         assert_eq!(staged, [], "its bytes are gone");
         drop(writing);
         assert_eq!(purge(&registry).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_there_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (registry, _) = registry(folder.path());
+        let app: Repository = "app".parse().unwrap();
+        let digest = crate::oci::hasher::digest(Algorithm::Sha256, b"begun");
+        let id = begin(&registry, &app, Algorithm::Sha256, "user:alice").await.unwrap().id;
+        let of = |owner| Session { repository: &app, id, owner };
+        append(&registry, of("user:alice"), chunk()).await.unwrap();
+        let nothing = || Chunk { bytes: None, length: Some(0), range: None };
+        // Also while its owner writes to it: that it is busy would tell that it is there.
+        for busy in [false, true] {
+            let _writing = busy.then(|| registry.sessions.hold(id).unwrap());
+            for owner in ["user:bob", "service-account:alice", "user:Alice", "user:alice2", ""] {
+                let answers = [
+                    status(&registry, of(owner)).await.err(),
+                    append(&registry, of(owner), chunk()).await.err(),
+                    finish(&registry, of(owner), nothing(), &digest).await.err(),
+                    cancel(&registry, of(owner)).await.err(),
+                ];
+                for answer in answers {
+                    assert!(matches!(answer, Some(Error::UploadUnknown)), "{owner}: {answer:?}");
+                }
+            }
+            let appended = append(&registry, of("user:alice"), chunk()).await;
+            assert_eq!(matches!(appended, Err(Error::UploadBusy)), busy, "{appended:?}");
+            assert_eq!(status(&registry, of("user:alice")).await.unwrap().offset, 10);
+        }
+        let both = crate::oci::hasher::digest(Algorithm::Sha256, b"begunbegun");
+        finish(&registry, of("user:alice"), nothing(), &both).await.unwrap();
+        assert_eq!(registry.metadata.blobs.size(&app, &both).await.unwrap(), Some(10));
     }
 }

@@ -11,15 +11,19 @@ use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
 use crate::registry::error::Error;
-use crate::registry::uploads::{self, Chunk};
+use crate::registry::mount as mounting;
+use crate::registry::uploads::{self, Chunk, Session};
 use http::header::{CONTENT_RANGE, LOCATION, RANGE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body::Body as _;
 
+/// Whose all uploads are where there are no accounts.
+const OWNER: &str = "";
+
 /// POST: a session (end-4a, end-4c).
 pub async fn begin(door: &Door, repository: Repository, algorithm: Algorithm) -> Answer {
-    let upload = uploads::begin(&door.registry, &repository, algorithm).await?;
+    let upload = uploads::begin(&door.registry, &repository, algorithm, OWNER).await?;
     Ok(standing(StatusCode::ACCEPTED, &repository, upload.id, upload.offset))
 }
 
@@ -40,7 +44,14 @@ pub async fn whole(door: &Door, asked: Asked, repository: Repository, digest: Di
 pub async fn mount(door: &Door, repository: Repository, digest: Digest, from: Option<Repository>) -> Answer {
     let (registry, name) = (door.registry.clone(), repository.clone());
     let mounted = to_the_end(async move {
-        Ok(crate::registry::mount::mount(&registry, &name, &digest, from.as_ref()).await?)
+        let from = match from {
+            Some(from) => Some(from),
+            None => mounting::holders(&registry, &digest, 1).await?.pop(),
+        };
+        match from {
+            Some(from) => Ok::<_, Problem>(mounting::mount(&registry, &name, &digest, &from).await?),
+            None => Ok(false),
+        }
     })
     .await?;
     if mounted {
@@ -52,7 +63,7 @@ pub async fn mount(door: &Door, repository: Repository, digest: Digest, from: Op
 
 /// GET: how far it is (end-13).
 pub async fn status(door: &Door, repository: Repository, id: UploadId) -> Answer {
-    let upload = uploads::status(&door.registry, &repository, id).await?;
+    let upload = uploads::status(&door.registry, session(&repository, id)).await?;
     Ok(standing(StatusCode::NO_CONTENT, &repository, id, upload.offset))
 }
 
@@ -61,7 +72,7 @@ pub async fn append(door: &Door, asked: Asked, repository: Repository, id: Uploa
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let appended: Result<Upload, Problem> =
-        to_the_end(async move { Ok(uploads::append(&registry, &name, id, chunk).await?) }).await;
+        to_the_end(async move { Ok(uploads::append(&registry, session(&name, id), chunk).await?) }).await;
     match appended {
         Ok(upload) => Ok(standing(StatusCode::ACCEPTED, &repository, id, upload.offset)),
         Err(problem) => told_where(problem, &repository, id),
@@ -79,7 +90,8 @@ pub async fn finish(
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let finished: Result<(), Problem> =
-        to_the_end(async move { Ok(uploads::finish(&registry, &name, id, chunk, &digest).await?) }).await;
+        to_the_end(async move { Ok(uploads::finish(&registry, session(&name, id), chunk, &digest).await?) })
+            .await;
     match finished {
         Ok(()) => Ok(created(&repository, &digest)),
         Err(problem) => told_where(problem, &repository, id),
@@ -89,8 +101,12 @@ pub async fn finish(
 /// DELETE: the session ends (end-14).
 pub async fn cancel(door: &Door, repository: Repository, id: UploadId) -> Answer {
     let registry = door.registry.clone();
-    to_the_end(async move { Ok(uploads::cancel(&registry, &repository, id).await?) }).await?;
+    to_the_end(async move { Ok(uploads::cancel(&registry, session(&repository, id)).await?) }).await?;
     Ok(empty(StatusCode::NO_CONTENT))
+}
+
+fn session(repository: &Repository, id: UploadId) -> Session<'_> {
+    Session { repository, id, owner: OWNER }
 }
 
 fn chunk(door: &Door, asked: Asked) -> Result<Chunk, Problem> {

@@ -61,17 +61,26 @@ impl Blobs for Database {
         .await
     }
 
-    async fn holder(&self, digest: &Digest) -> Result<Option<(Repository, u64)>> {
+    async fn holders(
+        &self,
+        digest: &Digest,
+        after: Option<&Repository>,
+        count: usize,
+    ) -> Result<Vec<(Repository, u64)>> {
         let prefix = keys::holders(digest);
-        let mut holder = None;
-        self.each(&prefix, prefix.clone(), 1, |(rest, row)| {
+        let from = after.map_or_else(|| prefix.clone(), |after| keys::next(keys::holder(digest, after)));
+        let mut holders = Vec::new();
+        self.each(&prefix, from, count, |(rest, row)| {
+            if holders.len() == count {
+                return Ok(ControlFlow::Break(()));
+            }
             let key = [prefix.as_slice(), &rest].concat();
             let repository =
                 keys::parsed(&rest).ok_or_else(|| rows::damaged(&key, "it names no repository"))?;
-            holder = Some((repository, rows::read(&key, &row, rows::number)?));
-            Ok(ControlFlow::Break(()))
+            holders.push((repository, rows::read(&key, &row, rows::number)?));
+            Ok(ControlFlow::Continue(()))
         })
         .await?;
-        Ok(holder)
+        Ok(holders)
     }
 }

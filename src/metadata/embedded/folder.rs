@@ -8,6 +8,7 @@ use crate::metadata::error::{Error, Result};
 use bytes::Bytes;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -106,7 +107,7 @@ fn close(engine: &mut Result<Box<dyn Engine>>) {
 /// Takes the folder for this process alone; makes it if it is not there.
 fn claim(path: &Path) -> Result<File> {
     let made = !path.exists();
-    fs::create_dir_all(path).map_err(|error| fault(&error))?;
+    make_private(path)?;
     if made {
         sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     }
@@ -120,6 +121,30 @@ fn claim(path: &Path) -> Result<File> {
         }
     }
     Err(told(Unopened::InUse, path))
+}
+
+/// Makes the folder, if it is not there, for the owner alone: it holds the keys that sign access tokens. What others
+/// could look into before is closed to them.
+fn make_private(path: &Path) -> Result<()> {
+    const OWNER_ALONE: u32 = 0o700;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|error| fault(&error))?;
+    }
+    match fs::DirBuilder::new().mode(OWNER_ALONE).create(path) {
+        Err(error) if !path.is_dir() => return Err(fault(&error)),
+        _ => {}
+    }
+    let mode = fs::metadata(path).map_err(|error| fault(&error))?.permissions().mode();
+    if mode & 0o777 & !OWNER_ALONE == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(OWNER_ALONE)).map_err(|error| {
+        Error::Fault(format!(
+            "others may look into {}, which holds keys that sign tokens, and that cannot be changed ({error}): give \
+             the folder to this user with mode 0700, or name another one as metadata.path",
+            path.display()
+        ))
+    })
 }
 
 /// Opens the engine, and sees to it that the database is one that this program can read, or new.

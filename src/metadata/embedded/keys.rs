@@ -9,6 +9,7 @@ use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
 use crate::oci::upload::UploadId;
+use crate::record::{NAME_BYTES_MAX, Shelf};
 use uuid::Uuid;
 
 /// The version of the form of all rows. A database of another version is set aside and made again.
@@ -21,6 +22,15 @@ pub const UPLOADS: &[u8] = b"u";
 pub const INTENTS: &[u8] = b"i";
 /// Repositories that hold a manifest: the prefix of `catalog`.
 pub const CATALOG: &[u8] = b"c";
+
+/// Records that are about to change in storage: the prefix of `pending`.
+pub const PENDING: &[u8] = b"p";
+/// Keys that sign access tokens: the prefix of `signing_key`.
+pub const SIGNING_KEYS: &[u8] = b"g";
+/// The audit trail: the prefix of `event`.
+pub const EVENTS: &[u8] = b"e";
+/// Which events there are: the first one's number, and that of the next.
+pub const EVENTS_ENDS: &[u8] = b"n";
 
 /// How many manifests and blobs a repository holds; there is no such row if it holds none.
 pub fn counts(repository: &Repository) -> Vec<u8> {
@@ -104,6 +114,36 @@ pub fn intent(id: IntentId) -> Vec<u8> {
     join(b'i', &[id.0.as_bytes()])
 }
 
+/// A record.
+pub fn record(shelf: Shelf, name: &str) -> Vec<u8> {
+    join(b'a', &[&[shelf_code(shelf)], name.as_bytes()])
+}
+
+/// The prefix of the records of a shelf; the name follows.
+pub fn records(shelf: Shelf) -> Vec<u8> {
+    join(b'a', &[&[shelf_code(shelf)]])
+}
+
+/// There if a record is about to change in storage.
+pub fn pending(shelf: Shelf, name: &str) -> Vec<u8> {
+    join(b'p', &[&[shelf_code(shelf)], name.as_bytes()])
+}
+
+/// When a secret was last used.
+pub fn used(token: &str) -> Vec<u8> {
+    join(b'w', &[token.as_bytes()])
+}
+
+/// A key that signs access tokens.
+pub fn signing_key(id: &str) -> Vec<u8> {
+    join(b'g', &[id.as_bytes()])
+}
+
+/// An event of the audit trail.
+pub fn event(number: u64) -> Vec<u8> {
+    join(b'e', &[&number.to_be_bytes()])
+}
+
 /// The piece of that number after the first row of a long value.
 pub fn piece(key: &[u8], number: u8) -> Vec<u8> {
     join(b'x', &[key, &[number]])
@@ -153,6 +193,33 @@ pub fn intent_id(bytes: &[u8]) -> Option<IntentId> {
 /// Reads the id that follows the prefix of uploads.
 pub fn upload_id(bytes: &[u8]) -> Option<UploadId> {
     Uuid::from_slice(bytes).ok()?.to_string().parse().ok()
+}
+
+/// Reads the number that follows the prefix of events.
+pub fn event_number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// Whether a record can have this name.
+pub fn is_record_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+}
+
+/// Reads the shelf and the name that follow the prefix of what is pending.
+pub fn shelf_and_name(bytes: &[u8]) -> Option<(Shelf, String)> {
+    let (&code, name) = bytes.split_first()?;
+    let shelf = Shelf::ALL.into_iter().find(|&shelf| shelf_code(shelf) == code)?;
+    Some((shelf, parsed(name)?))
+}
+
+fn shelf_code(shelf: Shelf) -> u8 {
+    match shelf {
+        Shelf::Users => 1,
+        Shelf::Groups => 2,
+        Shelf::ServiceAccounts => 3,
+        Shelf::Tokens => 4,
+        Shelf::Grants => 5,
+    }
 }
 
 /// The byte that stands for an algorithm.
@@ -237,6 +304,18 @@ mod tests {
         }
 
         #[test]
+        fn names_of_records_keep_their_order_and_read_back(
+            a in ".{0,9}", b in ".{0,9}", one in proptest::sample::select(Shelf::ALL.to_vec()),
+            other in proptest::sample::select(Shelf::ALL.to_vec()), number: u64, next: u64,
+        ) {
+            prop_assert_eq!(record(one, &a).cmp(&record(one, &b)), a.cmp(&b));
+            prop_assert_eq!(record(one, &a).starts_with(&records(other)), one == other);
+            prop_assert_eq!(shelf_and_name(&pending(one, &a)[PENDING.len()..]), Some((one, a)));
+            prop_assert_eq!(event(number).cmp(&event(next)), number.cmp(&next));
+            prop_assert_eq!(event_number(&event(number)[EVENTS.len()..]), Some(number));
+        }
+
+        #[test]
         fn after_is_the_end_of_a_prefix(prefix in proptest::collection::vec(any::<u8>(), 1..5), key in proptest::collection::vec(any::<u8>(), 0..8)) {
             prop_assume!(prefix != [255; 1] && prefix.iter().any(|&byte| byte < 255));
             let inside = prefix <= key && key < after(&prefix);
@@ -246,6 +325,7 @@ mod tests {
         #[test]
         fn reading_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
             let _ = (digest(&bytes), parsed::<Tag>(&bytes), intent_id(&bytes), upload_id(&bytes));
+            let _ = (shelf_and_name(&bytes), event_number(&bytes));
         }
     }
 

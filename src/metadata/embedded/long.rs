@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 
 const LENGTH_BYTES: usize = 4;
 const FIRST_BYTES: usize = VALUE_BYTES_MAX - LENGTH_BYTES;
+/// How often a value is looked at that changes while it is read.
+const TRIES: u32 = 8;
 /// Longest value that can be cut into pieces: what one byte counts of them.
 pub const BYTES_MAX: usize = FIRST_BYTES + 255 * VALUE_BYTES_MAX;
 
@@ -42,9 +44,10 @@ pub fn remove(transaction: &mut Transaction<'_>, key: Vec<u8>) -> Result<()> {
 
 /// Reads a long value, with `get` for each of its rows.
 pub fn get(get: impl Fn(&[u8]) -> Result<Option<Bytes>>, key: &[u8]) -> Result<Option<Bytes>> {
-    // Outside of the committer, a value may be removed (or removed and written again) between two of its rows.
-    // Then the first row is gone, or the next look finds all.
-    for _ in 0..3 {
+    // Outside of the committer, a value may be removed, or another one be written in its place, between two of its
+    // rows. Then the first row is gone or another one, and the next look finds all. Values that follow each other
+    // under one key must differ in their first row: a record begins with its version.
+    for _ in 0..TRIES {
         let Some(row) = get(key)? else { return Ok(None) };
         let (length, start) = first(key, &row)?;
         if start.len() == length {
@@ -60,7 +63,7 @@ pub fn get(get: impl Fn(&[u8]) -> Result<Option<Bytes>>, key: &[u8]) -> Result<O
             }
             number = number.saturating_add(1);
         }
-        if value.len() == length {
+        if value.len() == length && get(key)?.as_ref() == Some(&row) {
             return Ok(Some(value.freeze()));
         }
     }

@@ -4,6 +4,8 @@
 //! with one sync (`committer.rs`). The other files are written once for both engines: `keys.rs` and `rows.rs`
 //! spell the tables, the files named like the traits hold their rules. Knows no storage and no HTTP.
 
+pub mod accounts;
+pub mod audit;
 pub mod blobs;
 pub mod committer;
 pub mod completeness;
@@ -18,6 +20,7 @@ pub mod manifests;
 pub mod open_uploads;
 pub mod redb;
 pub mod rows;
+pub mod signing_keys;
 pub mod sled;
 #[cfg(test)]
 mod tests;

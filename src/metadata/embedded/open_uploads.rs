@@ -131,6 +131,7 @@ mod tests {
             algorithm: Algorithm::Sha256,
             offset: 0,
             touched: 7,
+            owner: "user:alice".into(),
         }
     }
 

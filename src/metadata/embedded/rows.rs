@@ -124,22 +124,30 @@ pub fn read_referrer(digest: Digest, row: &[u8]) -> Option<Referrer> {
 
 /// The value of an upload's row.
 pub fn write_upload(upload: &Upload) -> Vec<u8> {
-    let name = upload.repository.as_str();
-    let mut row = Vec::with_capacity(17 + name.len());
+    let (name, owner) = (upload.repository.as_str(), upload.owner.as_str());
+    let mut row = Vec::with_capacity(18 + name.len() + owner.len());
     row.push(keys::algorithm_code(upload.algorithm));
     row.extend(upload.offset.to_le_bytes());
     row.extend(upload.touched.to_le_bytes());
     row.extend(name.as_bytes());
+    if !owner.is_empty() {
+        row.push(0); // which no name of a repository holds
+        row.extend(owner.as_bytes());
+    }
     row
 }
 
-/// Reads the value of an upload's row.
+/// Reads the value of an upload's row. One that was written before there were accounts has no owner.
 pub fn read_upload(id: UploadId, row: &[u8]) -> Option<Upload> {
     let (&code, rest) = row.split_first()?;
     let (offset, rest) = split_number(rest)?;
-    let (touched, name) = split_number(rest)?;
+    let (touched, rest) = split_number(rest)?;
+    let (name, owner) = match rest.iter().position(|&byte| byte == 0) {
+        Some(end) => (rest.get(..end)?, rest.get(end + 1..)?),
+        None => (rest, [].as_slice()),
+    };
     let (algorithm, repository) = (keys::algorithm_of(code)?, keys::parsed(name)?);
-    Some(Upload { id, repository, algorithm, offset, touched })
+    Some(Upload { id, repository, algorithm, offset, touched, owner: keys::parsed(owner)? })
 }
 
 /// Reads the value of a row that is one number.
@@ -202,6 +210,7 @@ mod tests {
         fn rows_read_as_they_were_written(
             kind in proptest::sample::select(Kind::ALL.to_vec()), digest in digest(), subject in proptest::option::of(digest()),
             size: u64, pushed: u64, artifact_type: Option<String>, descriptor: Option<String>, blobs: u64,
+            owner: String,
         ) {
             let manifest = Manifest { kind, size, pushed, subject };
             prop_assert_eq!(Manifest::read(&manifest.write()), Some(manifest));
@@ -213,9 +222,17 @@ mod tests {
             prop_assert_eq!(read_referrer(digest, &write_referrer(&referrer)), Some(referrer));
             let upload = Upload {
                 id: UploadId::random(), repository: "team/app".parse().unwrap(), algorithm: digest.algorithm(),
-                offset: size, touched: pushed,
+                offset: size, touched: pushed, owner,
             };
             prop_assert_eq!(read_upload(upload.id, &write_upload(&upload)), Some(upload));
+        }
+
+        #[test]
+        fn an_upload_of_before_there_were_accounts_has_no_owner(size: u64, touched: u64) {
+            let row = [&[1], size.to_le_bytes().as_slice(), &touched.to_le_bytes(), b"team/app"].concat();
+            let upload = read_upload(UploadId::random(), &row).unwrap();
+            prop_assert_eq!((upload.repository.as_str(), upload.owner.as_str()), ("team/app", ""));
+            prop_assert_eq!(write_upload(&upload), row);
         }
 
         #[test]

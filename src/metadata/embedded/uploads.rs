@@ -2,14 +2,17 @@
 
 use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::open_uploads::First;
-use crate::metadata::error::Result;
-use crate::metadata::uploads::{Opened, Upload, Uploads};
+use crate::metadata::error::{Error, Result};
+use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Upload, Uploads};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
 
 #[async_trait::async_trait]
 impl Uploads for Database {
     async fn open(&self, upload: &Upload, uploads_max: u64) -> Result<Opened> {
+        if upload.owner.len() > OWNER_BYTES_MAX {
+            return Err(Error::Fault(format!("an upload's owner of {} bytes", upload.owner.len())));
+        }
         let (opened, first) = self.uploads.open(upload, uploads_max);
         self.see_to(&first);
         Ok(opened)
