@@ -72,6 +72,9 @@ fn told(report: &Report) -> String {
         "{} repositories, {} manifests, {} tags, {} blobs",
         report.repositories, report.manifests, report.tags, report.blobs
     );
+    if report.records > 0 {
+        let _ = write!(text, ", {} records of accounts", report.records);
+    }
     if report.odd_total > 0 {
         let _ = write!(text, "\n{} odd things were skipped:", report.odd_total);
         for odd in &report.odd {

@@ -4,10 +4,12 @@
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
+use crate::record::Shelf;
 use crate::registry::derive;
 use crate::registry::error::Result;
 use crate::registry::parts::Registry;
 use crate::storage::links::{Found, FoundRepository, Link};
+use crate::storage::records::FoundRecord;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -30,6 +32,8 @@ pub struct Odd {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Records of accounts, groups, grants and tokens.
+    pub records: u64,
     /// Repositories that hold something.
     pub repositories: u64,
     /// Manifests, counted once for each repository that holds them.
@@ -67,11 +71,16 @@ struct Names {
 pub async fn rebuild(registry: &Registry, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Report> {
     // What is recorded must not be of names that are still on their way to the disk.
     registry.storage.links.sync().await?;
+    registry.storage.records.sync().await?;
+    let report = Mutex::new(Report::default());
+    // First: they are few, and without them nobody may read what comes after.
+    for shelf in Shelf::ALL {
+        records(registry, shelf, &report).await?;
+    }
     let found = registry.storage.links.repositories().await?;
     let total = found.len() as u64;
     registry.readiness.found(total);
     progress(0, total);
-    let report = Mutex::new(Report::default());
     stream::iter(found)
         .map(Ok)
         .try_for_each_concurrent(REPOSITORIES_AT_ONCE, |found| {
@@ -90,6 +99,27 @@ pub async fn rebuild(registry: &Registry, progress: &(dyn Fn(u64, u64) + Sync)) 
         .await?;
     registry.metadata.completeness.set_complete().await?;
     Ok(report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// Reads a shelf twice: for the names, and then one record after the other. Their names fit into memory, where the
+/// records need not.
+async fn records(registry: &Registry, shelf: Shelf, report: &Mutex<Report>) -> Result<()> {
+    let mut names = Vec::new();
+    let mut visit = |found| match found {
+        FoundRecord::Record(name, _) => names.push(name),
+        FoundRecord::Odd { path, why } => with(report, |r| r.tell(path, why)),
+    };
+    registry.storage.records.walk(shelf, &mut visit).await?;
+    stream::iter(names)
+        .map(Ok)
+        .try_for_each_concurrent(ENTRIES_AT_ONCE, |name| async move {
+            if let Some(record) = registry.storage.records.get(shelf, &name).await? {
+                registry.metadata.accounts.keep(shelf, &name, record).await?;
+                with(report, |r| r.records += 1);
+            }
+            Ok(())
+        })
+        .await
 }
 
 async fn repository(registry: &Registry, repository: &Repository, report: &Mutex<Report>) -> Result<()> {
@@ -186,4 +216,50 @@ async fn revision(
 
 fn with<T>(report: &Mutex<Report>, change: impl FnOnce(&mut Report) -> T) -> T {
     change(&mut report.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::registry::config::Config;
+    use crate::storage::records::Written;
+    use crate::{metadata, storage};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn records_are_read_back_and_bad_ones_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).unwrap();
+        let at = folder.path().join("metadata");
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let registry =
+            Registry::new(storage, opened.metadata, Arc::new(FixedClock::at(0)), Config::default());
+        let large = Bytes::from(format!("\"{}\"", "x".repeat(20_000)));
+        for shelf in Shelf::ALL {
+            for (name, seen) in [("a", 0), ("a", 1), ("m\u{fc} @", 0), ("torn", 0)] {
+                let written = registry.storage.records.put(shelf, name, large.clone(), seen).await.unwrap();
+                assert_eq!(written, Written::Done(seen + 1));
+            }
+        }
+        let torn = "holdfast/records/users/torn.json";
+        std::fs::write(folder.path().join("registry").join(torn), "{\"version\":1,").unwrap();
+        // A rebuild goes on where an earlier one was cut off, also in the middle of a change.
+        registry.metadata.accounts.begin(Shelf::Users, "a").await.unwrap();
+        for _ in 0..2 {
+            let report = rebuild(&registry, &|_, _| {}).await.unwrap();
+            assert_eq!((report.records, report.odd_total, report.repositories), (14, 1, 0));
+            assert_eq!(report.odd[0].at, torn);
+            let accounts = &registry.metadata.accounts;
+            for shelf in Shelf::ALL {
+                let found = accounts.find(shelf, "a").await.unwrap().unwrap();
+                assert!(found.version == 2 && found.json == large);
+                assert_eq!(accounts.find(shelf, "m\u{fc} @").await.unwrap().unwrap().version, 1);
+                assert_eq!(accounts.find(shelf, "torn").await.unwrap().is_some(), shelf != Shelf::Users);
+            }
+            assert_eq!(accounts.pending(9).await.unwrap(), []);
+            assert!(registry.metadata.completeness.is_complete().await.unwrap());
+        }
+    }
 }
