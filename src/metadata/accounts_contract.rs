@@ -298,12 +298,12 @@ pub async fn events_are_told_newest_first(metadata: &Metadata) {
     append(metadata, [5, 13]).await; // a clock that was set back
     assert_eq!(newest(metadata, None, ALL).await, [13, 5, 12, 11, 10]);
     assert_eq!(newest(metadata, None, 2).await, [13, 5]);
-    assert_eq!(newest(metadata, None, 0).await, []);
+    assert!(newest(metadata, None, 0).await.is_empty());
     let last = metadata.audit.newest(None, 2).await.unwrap().pop().unwrap().id;
     assert_eq!(newest(metadata, Some(last), 2).await, [12, 11]);
     assert_eq!(newest(metadata, Some(last - 2), ALL).await, [10]);
-    assert_eq!(newest(metadata, Some(last - 3), ALL).await, []);
-    assert_eq!(newest(metadata, Some(0), ALL).await, []);
+    assert!(newest(metadata, Some(last - 3), ALL).await.is_empty());
+    assert!(newest(metadata, Some(0), ALL).await.is_empty());
     assert_eq!(newest(metadata, Some(u64::MAX), 1).await, [13]);
     // More than are written or read in one step.
     append(metadata, 100..2600).await;
@@ -341,7 +341,7 @@ pub async fn old_events_are_dropped(metadata: &Metadata) {
     assert!(calls > 1, "a call holds up nobody for long");
     assert_eq!(newest(metadata, None, usize::MAX).await, (4400..5100).rev().collect::<Vec<_>>());
     while audit.trim(u64::MAX, 700).await.unwrap() {}
-    assert_eq!(newest(metadata, None, ALL).await, []);
+    assert!(newest(metadata, None, ALL).await.is_empty());
 }
 
 pub async fn numbers_of_events_go_on(metadata: &Metadata) {

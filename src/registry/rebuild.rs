@@ -217,3 +217,49 @@ async fn revision(
 fn with<T>(report: &Mutex<Report>, change: impl FnOnce(&mut Report) -> T) -> T {
     change(&mut report.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::registry::config::Config;
+    use crate::storage::records::Written;
+    use crate::{metadata, storage};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn records_are_read_back_and_bad_ones_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).unwrap();
+        let at = folder.path().join("metadata");
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let registry =
+            Registry::new(storage, opened.metadata, Arc::new(FixedClock::at(0)), Config::default());
+        let large = Bytes::from(format!("\"{}\"", "x".repeat(20_000)));
+        for shelf in Shelf::ALL {
+            for (name, seen) in [("a", 0), ("a", 1), ("m\u{fc} @", 0), ("torn", 0)] {
+                let written = registry.storage.records.put(shelf, name, large.clone(), seen).await.unwrap();
+                assert_eq!(written, Written::Done(seen + 1));
+            }
+        }
+        let torn = "holdfast/records/users/torn.json";
+        std::fs::write(folder.path().join("registry").join(torn), "{\"version\":1,").unwrap();
+        // A rebuild goes on where an earlier one was cut off, also in the middle of a change.
+        registry.metadata.accounts.begin(Shelf::Users, "a").await.unwrap();
+        for _ in 0..2 {
+            let report = rebuild(&registry, &|_, _| {}).await.unwrap();
+            assert_eq!((report.records, report.odd_total, report.repositories), (14, 1, 0));
+            assert_eq!(report.odd[0].at, torn);
+            let accounts = &registry.metadata.accounts;
+            for shelf in Shelf::ALL {
+                let found = accounts.find(shelf, "a").await.unwrap().unwrap();
+                assert!(found.version == 2 && found.json == large);
+                assert_eq!(accounts.find(shelf, "m\u{fc} @").await.unwrap().unwrap().version, 1);
+                assert_eq!(accounts.find(shelf, "torn").await.unwrap().is_some(), shelf != Shelf::Users);
+            }
+            assert_eq!(accounts.pending(9).await.unwrap(), []);
+            assert!(registry.metadata.completeness.is_complete().await.unwrap());
+        }
+    }
+}

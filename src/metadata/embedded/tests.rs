@@ -1,6 +1,8 @@
 //! Both engines keep the contract of metadata, and what no backend but these can get wrong: folders that are in
 //! use, damaged or full, and commits that a crash cuts off.
 
+use crate::metadata::accounts::Accounts;
+use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::config::{Config, Engine};
 use crate::metadata::contract::{self, digest_of, manifest, meant, put, repo, tag, upload};
@@ -11,8 +13,12 @@ use crate::metadata::error::Error;
 use crate::metadata::intents::{Intent, IntentId, Intents};
 use crate::metadata::manifests::Manifests;
 use crate::metadata::open::{self, Metadata};
+use crate::metadata::signing_keys::{SigningKey, SigningKeys};
 use crate::oci::page::Page;
 use crate::oci::reference::Reference;
+use crate::record::{Record, Shelf};
+use crate::secret::Secret;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), Error> {
@@ -67,7 +73,8 @@ for_each_engine! {
     what_was_written_is_there_after_a_restart, what_was_answered_survives_a_kill,
     one_folder_has_one_user, garbage_is_moved_aside, a_cut_file_is_moved_aside_or_read_whole,
     the_other_engine_s_database_is_moved_aside, two_moved_aside_do_not_meet,
-    damaged_rows_are_told, a_missing_piece_is_told, another_format_is_moved_aside,
+    damaged_rows_are_told, damaged_rows_of_accounts_are_told, the_folder_is_for_its_owner_alone,
+    accounts_and_keys_survive_a_kill, a_missing_piece_is_told, another_format_is_moved_aside,
 }
 
 async fn what_was_written_is_there_after_a_restart(engine: Engine) {
@@ -279,18 +286,117 @@ async fn damaged_rows_are_told(engine: Engine) {
         database.put(&app, manifest("new", &[]), true, None).await.err(),
         database.put(&app, manifest("new", &["1"]), true, None).await.err(),
         database.untag(&app, &one).await.err(),
-        database.forget(&app, &digest).await.err(),
+        Manifests::forget(&database, &app, &digest).await.err(),
         database.tags(&app, &page).await.err(),
         database.repositories(&page).await.err(),
         database.referrers(&app, &digest, None, &page).await.err(),
         database.size(&app, &digest).await.err(),
         database.holders(&digest, None, 9).await.err(),
         database.unlink(&app, &digest).await.err(),
-        database.pending(9).await.err(),
+        Intents::pending(&database, 9).await.err(),
     ];
     for (number, answer) in answers.iter().enumerate() {
         assert!(matches!(answer, Some(Error::Damaged(_))), "answer {number} is {answer:?}");
     }
+}
+
+async fn damaged_rows_of_accounts_are_told(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
+    let record = Record { version: 1, json: "{}".into() };
+    Accounts::keep(&database, Shelf::Tokens, "good", record.clone()).await.unwrap();
+    Audit::append(&database, vec![(1, "{}".into()), (2, "{}".into())]).await.unwrap();
+    let canary = b"-----BEGIN PRIVATE KEY canary".as_slice();
+    let damaged = [
+        keys::record(Shelf::Users, "a"),
+        keys::signing_key("k"),
+        keys::used("good"),
+        [keys::PENDING, b"\x99a"].concat(),
+    ];
+    let write = move |transaction: &mut Transaction<'_>| {
+        for key in damaged {
+            transaction.put(key, canary);
+        }
+        transaction.put(keys::event(1), "??");
+        transaction.put(keys::record(Shelf::Users, "short"), vec![2, 0, 0, 0, 1, 1]);
+        Ok(())
+    };
+    database.durable(write).await.unwrap();
+    let key = SigningKey { id: "new".into(), algorithm: "ES256".into(), pem: Secret::new("x"), created: 1 };
+    let answers = [
+        Accounts::find(&database, Shelf::Users, "a").await.err(),
+        Accounts::find(&database, Shelf::Users, "short").await.err(),
+        Accounts::list(&database, Shelf::Users, &Page::first(9)).await.err(),
+        Accounts::keep(&database, Shelf::Users, "a", record).await.err(),
+        Accounts::pending(&database, 9).await.err(),
+        Accounts::last_used(&database, "good").await.err(),
+        SigningKeys::all(&database).await.err(),
+        SigningKeys::add(&database, &key, 0).await.err(),
+        Audit::newest(&database, None, 9).await.err(),
+    ];
+    for (number, answer) in answers.iter().enumerate() {
+        let Some(Error::Damaged(why)) = answer else { panic!("answer {number} is {answer:?}") };
+        assert!(!why.contains("canary"), "{why}");
+    }
+    assert_eq!(Audit::newest(&database, None, 1).await.unwrap().len(), 1, "others are told");
+    assert!(!Audit::trim(&database, 0, 1).await.unwrap(), "it does not stay for ever");
+    assert_eq!(Audit::newest(&database, None, 9).await.unwrap().len(), 1);
+    Accounts::used(&database, &[("good".into(), 5)]).await.unwrap();
+    assert_eq!(Accounts::last_used(&database, "good").await.unwrap(), Some(5));
+    let write = |transaction: &mut Transaction<'_>| {
+        transaction.put(keys::EVENTS_ENDS.to_vec(), [9_u64.to_le_bytes(), 1_u64.to_le_bytes()].concat());
+        Ok(())
+    };
+    database.durable(write).await.unwrap();
+    assert!(matches!(Audit::newest(&database, None, 9).await, Err(Error::Damaged(_))));
+    assert!(matches!(Audit::append(&database, vec![(1, "{}".into())]).await, Err(Error::Damaged(_))));
+}
+
+async fn the_folder_is_for_its_owner_alone(engine: Engine) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("above/metadata");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    drop(opened(engine, &folder).unwrap());
+    assert_eq!(mode(&folder), 0o700);
+    assert_ne!(mode(folder.parent().unwrap()), 0o700, "only its own folder");
+    // One that an older program has made is closed at the next start.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(opened(engine, &folder).unwrap());
+    assert_eq!(mode(&folder), 0o700);
+    // So is what is moved aside.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o775)).unwrap();
+    std::fs::write(file(engine, &folder), "garbage".repeat(9000)).unwrap();
+    let (_, moved_aside) = opened(engine, &folder).unwrap();
+    assert_eq!((mode(&folder), mode(&moved_aside.unwrap())), (0o700, 0o700));
+}
+
+/// What the kernel has of the files while the database is open is what a kill leaves.
+async fn accounts_and_keys_survive_a_kill(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let (metadata, _) = opened(engine, &folder.path().join("live")).unwrap();
+    let large = |version: u64| Record { version, json: vec![version as u8; 20_000].into() };
+    for round in 1..6 {
+        metadata.accounts.begin(Shelf::Users, "changing").await.unwrap();
+        metadata.accounts.keep(Shelf::Users, "a", large(round)).await.unwrap();
+        metadata.accounts.keep(Shelf::Tokens, &round.to_string(), large(1)).await.unwrap();
+        if round > 1 {
+            metadata.accounts.forget(Shelf::Tokens, &(round - 1).to_string()).await.unwrap();
+        }
+        let id = round.to_string();
+        let key = SigningKey { id, algorithm: "ES256".into(), pem: Secret::new("x"), created: round };
+        assert!(metadata.signing_keys.add(&key, round - 1).await.unwrap());
+        let killed = folder.path().join(format!("killed-{round}"));
+        copy(&folder.path().join("live"), &killed);
+        let (left, moved_aside) = opened(engine, &killed).unwrap();
+        assert_eq!(moved_aside, None);
+        assert!(left.accounts.find(Shelf::Users, "a").await.unwrap() == Some(large(round)));
+        let tokens = left.accounts.list(Shelf::Tokens, &Page::first(9)).await.unwrap().entries;
+        assert_eq!(tokens.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [round.to_string()]);
+        assert_eq!(left.accounts.pending(9).await.unwrap(), [(Shelf::Users, "changing".into())]);
+        assert_eq!(left.signing_keys.all().await.unwrap().len() as u64, round);
+    }
+    let blobs = std::fs::read_dir(folder.path().join("live/blobs"));
+    assert_eq!(blobs.map_or(0, Iterator::count), 0, "sled never syncs files of its own for large pages");
 }
 
 /// A body whose later pieces are gone is damaged, not shorter.

@@ -3,10 +3,6 @@
 //! The new file is written beside and renamed when its bytes are durable: a reader sees the old one or the new one,
 //! whole, and so does the next start after a power cut. What stands there is compared when a change begins, not to
 //! write for nothing, and again in the step that renames or removes: that one decides.
-//!
-//! Versions of a name that was removed go on from above. One number for each shelf is enough for that: the highest
-//! version of all that was removed from it, durable before a record goes. Tombstones would grow with every token
-//! that ever ended, and a clock may be set back.
 
 use crate::record::Shelf;
 use crate::storage::error::Error;
@@ -45,7 +41,7 @@ impl Change {
             return Ok(None);
         }
         let before = match self.seen {
-            0 => record_files::removed(bench.root.folder(), self.shelf).map_err(|e| self.of_the_mark(e))?,
+            0 => record_files::removed(bench.root.folder(), self.shelf).map_err(|e| self.of_the_mark(&e))?,
             seen => seen,
         };
         if before >= VERSION_MAX {
@@ -55,7 +51,7 @@ impl Change {
         }
     }
 
-    fn of_the_mark(&self, error: io::Error) -> io::Error {
+    fn of_the_mark(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("{}: {error}", layout::removed(self.shelf)))
     }
 }
@@ -93,6 +89,10 @@ pub fn put(change: Change, json: Bytes, outcome: &Outcome) -> Job {
 }
 
 /// A job that removes a record.
+///
+/// Versions of a name that was removed go on from above. One number for each shelf is enough for that: the highest
+/// version of all that was removed from it, durable before the record goes. Tombstones would grow with every token
+/// that ever ended, and a clock may be set back.
 pub fn remove(change: Change, outcome: &Outcome) -> Job {
     let outcome = Arc::clone(outcome);
     let mut at = Removal::Begins;
@@ -127,7 +127,7 @@ fn advance(change: &Change, at: Removal, bench: &mut Bench) -> io::Result<Remova
         return Ok(Removal::Over(Written::Stale));
     }
     let is_low = record_files::removed(bench.root.folder(), change.shelf)
-        .map_err(|e| change.of_the_mark(e))?
+        .map_err(|e| change.of_the_mark(&e))?
         < change.seen;
     match at {
         Removal::Begins if is_low => {
