@@ -4,3 +4,4 @@
 pub mod authenticator;
 pub mod claims;
 pub mod error;
+pub mod passwords;
