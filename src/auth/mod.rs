@@ -5,3 +5,4 @@ pub mod authenticator;
 pub mod claims;
 pub mod error;
 pub mod passwords;
+pub mod throttle;
