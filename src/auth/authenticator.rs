@@ -64,4 +64,16 @@ pub trait Authenticator: Send + Sync {
     /// An account as it stands now, without a password: for refreshing a token, and for asking whether a token still
     /// holds. `None`: it is gone or disabled.
     async fn lookup(&self, name: &str) -> Result<Option<Login>>;
+
+    /// Whether it takes this text, in place of a password, for an opaque token: one that nobody can guess, and that no
+    /// other source is to see.
+    fn takes_token(&self, _text: &str) -> bool {
+        false
+    }
+
+    /// Spends what refusing a wrong password costs this source, so that all refusals take the same time whichever
+    /// source knows the name.
+    async fn burn(&self, _credentials: &Credentials) -> Result<()> {
+        Ok(())
+    }
 }

@@ -2,7 +2,9 @@
 //! verifier. Knows no HTTP, no repository and no rule; what an identity may do is decided by `acl`.
 
 pub mod authenticator;
+pub mod chain;
 pub mod claims;
 pub mod error;
 pub mod passwords;
+pub mod sources;
 pub mod throttle;
