@@ -26,8 +26,7 @@ pub enum Shelf {
 
 impl Shelf {
     /// All of them, in the order in which they are read back.
-    pub const ALL: [Self; 5] =
-        [Self::Users, Self::Groups, Self::ServiceAccounts, Self::Tokens, Self::Grants];
+    pub const ALL: [Self; 5] = [Self::Users, Self::Groups, Self::ServiceAccounts, Self::Tokens, Self::Grants];
 
     /// Its name in paths and keys.
     pub fn as_str(self) -> &'static str {
