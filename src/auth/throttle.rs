@@ -1,6 +1,6 @@
 //! Failed logins are slowed, and nobody can lock another out.
 //!
-//! Three counts, each of failures that nobody has followed for a while: of a pair of account and address, of an
+//! Three counts of failures, which are forgiven one by one as time goes by: of a pair of account and address, of an
 //! address, and of an account. The pair's slows that pair. The address's slows whoever has not logged in from there
 //! lately. The account's slows addresses that have not logged in to it lately, and those only so far that each gets
 //! its turn after a few seconds, whatever all others do. So an administrator who comes from elsewhere always gets in.
@@ -29,8 +29,12 @@ pub struct Limits {
     pub stranger_secs_max: u64,
     /// Longest wait of a stranger who has failed, while an account is under attack.
     pub attacker_secs_max: u64,
-    /// Counts are halved each time that so many seconds pass without a failure.
-    pub halving_secs: u64,
+    /// A failure of a pair is forgiven each time that so many seconds pass.
+    pub pair_forgiven_secs: u64,
+    /// Likewise of an address: more quickly than one pair alone can fail.
+    pub address_forgiven_secs: u64,
+    /// Likewise of an account: more quickly than a few addresses can fail.
+    pub account_forgiven_secs: u64,
     /// How long somebody who logged in is no stranger.
     pub known_secs: u64,
     /// Most entries of each table; the one that was not used for longest goes.
@@ -46,30 +50,41 @@ impl Default for Limits {
             wait_secs_max: 60,
             stranger_secs_max: 8,
             attacker_secs_max: 900,
-            halving_secs: 600,
+            pair_forgiven_secs: 600,
+            address_forgiven_secs: 30,
+            account_forgiven_secs: 12,
             known_secs: 30 * 24 * 3600,
             entries_max: 1 << 15,
         }
     }
 }
 
-/// Failures, and when the last was.
+/// A stranger's turn that was not taken for so long is lost.
+const TURN_SECS: u64 = 600;
+
+/// Failures, which drain away at a steady pace.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     failures: u32,
+    /// When the last one was.
     last: u64,
+    /// From when on they drain.
+    since: u64,
 }
 
 impl Tally {
     /// What is left of the failures.
-    fn left(self, now: u64, halving_secs: u64) -> u32 {
-        let halvings = now.saturating_sub(self.last) / halving_secs.max(1);
-        u32::try_from(halvings).ok().and_then(|by| self.failures.checked_shr(by)).unwrap_or(0)
+    fn left(self, now: u64, forgiven_secs: u64) -> u32 {
+        let forgiven = now.saturating_sub(self.since) / forgiven_secs.max(1);
+        u32::try_from(forgiven).map_or(0, |forgiven| self.failures.saturating_sub(forgiven))
     }
 
-    /// One more; no more than `most`, so that it is forgotten in time.
-    fn more(self, now: u64, halving_secs: u64, most: u32) -> Self {
-        Self { failures: (self.left(now, halving_secs) + 1).min(most), last: now }
+    /// One more; no more than `most`, so that they are forgiven in time.
+    fn more(self, now: u64, forgiven_secs: u64, most: u32) -> Self {
+        let left = self.left(now, forgiven_secs);
+        let begun = u64::from(self.failures - left) * forgiven_secs;
+        let since = if left == 0 { now } else { self.since + begun };
+        Self { failures: (left + 1).min(most), last: now, since }
     }
 
     /// What is left of a wait that began with the last failure. A clock that was set back ends it: better one guess
@@ -135,12 +150,12 @@ impl Throttle {
 
     /// How long the pair or its address has to wait for what it did itself.
     fn closed(&self, pair: PairKey, stranger: bool, now: u64) -> u64 {
-        let Limits { pair_free, address_free, halving_secs, .. } = self.limits;
+        let Limits { pair_free, pair_forgiven_secs, address_free, address_forgiven_secs, .. } = self.limits;
         let own = self.pairs.get(&pair).unwrap_or_default().tally;
-        let mut wait = own.rest(now, self.wait(own.left(now, halving_secs), pair_free));
+        let mut wait = own.rest(now, self.wait(own.left(now, pair_forgiven_secs), pair_free));
         if stranger {
             let all = self.addresses.get(&pair.1).unwrap_or_default();
-            wait = wait.max(all.rest(now, self.wait(all.left(now, halving_secs), address_free)));
+            wait = wait.max(all.rest(now, self.wait(all.left(now, address_forgiven_secs), address_free)));
         }
         wait
     }
@@ -157,39 +172,37 @@ impl Throttle {
     /// stranger first asked, so nobody can prolong it for another.
     fn turn(&self, pair: PairKey, now: u64) -> u64 {
         let limits = &self.limits;
-        let attacked = self.accounts.get(&pair.0).unwrap_or_default().left(now, limits.halving_secs);
+        let attacked = self.accounts.get(&pair.0).unwrap_or_default().left(now, limits.account_forgiven_secs);
         let Some(beyond) = attacked.checked_sub(limits.account_free) else { return 0 };
         let first = (1 << (beyond / 16).min(32)).min(limits.stranger_secs_max);
         let entry = self.pairs.entry(pair).and_upsert_with(|entry| {
             let mut pair = entry.map(moka::Entry::into_value).unwrap_or_default();
-            // A turn that was not taken for so long is lost; and time does not run backwards.
-            if now.saturating_sub(pair.asked) > limits.halving_secs || pair.asked > now {
+            if now.saturating_sub(pair.asked) > TURN_SECS || pair.asked > now {
                 pair.asked = now;
             }
             pair
         });
         let Pair { tally, asked } = entry.into_value();
-        match tally.left(now, limits.halving_secs) {
+        match tally.left(now, limits.pair_forgiven_secs) {
             0 => (asked + first).saturating_sub(now),
             failed => tally.rest(now, (first << failed.min(32)).min(limits.attacker_secs_max)),
         }
     }
 
     fn failed(&self, pair: PairKey) {
-        let now = self.clock.unix_secs();
-        let Limits { pair_free, address_free, account_free, halving_secs, .. } = self.limits;
+        let (now, limits) = (self.clock.unix_secs(), &self.limits);
         self.pairs.entry(pair).and_upsert_with(|entry| {
             let mut pair = entry.map(moka::Entry::into_value).unwrap_or_default();
-            pair.tally = pair.tally.more(now, halving_secs, pair_free + 12);
+            pair.tally = pair.tally.more(now, limits.pair_forgiven_secs, limits.pair_free + 12);
             pair
         });
-        let count = |table: &Cache<u64, Tally>, key, most| {
+        let count = |table: &Cache<u64, Tally>, key, forgiven_secs, most| {
             table.entry(key).and_upsert_with(|entry| {
-                entry.map(moka::Entry::into_value).unwrap_or_default().more(now, halving_secs, most)
+                entry.map(moka::Entry::into_value).unwrap_or_default().more(now, forgiven_secs, most)
             });
         };
-        count(&self.addresses, pair.1, address_free + 12);
-        count(&self.accounts, pair.0, account_free.saturating_mul(4));
+        count(&self.addresses, pair.1, limits.address_forgiven_secs, limits.address_free + 12);
+        count(&self.accounts, pair.0, limits.account_forgiven_secs, limits.account_free * 4);
     }
 }
 
@@ -267,6 +280,7 @@ where
 mod tests {
     use super::*;
     use crate::clock::FixedClock;
+    use proptest::prelude::*;
 
     const A: &str = "198.51.100.1";
     const B: &str = "203.0.113.9";
@@ -358,20 +372,49 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_forgotten_in_time() {
+    fn failures_are_forgiven_one_by_one() {
         let door = Door::new();
         for _ in 0..5 {
             door.fail("amy", A).unwrap();
         }
-        door.clock.advance(600);
-        // 5 became 2.
-        for _ in 0..3 {
-            assert_eq!(door.fail("amy", A), Ok(()));
+        for secs in [600, 599, 601] {
+            door.clock.advance(secs);
+            assert_eq!(door.fail("amy", A), Ok(()), "after {secs}");
+            assert!(door.begin("amy", A).is_err(), "after {secs}");
+            door.clock.advance(1);
         }
-        assert!(door.begin("amy", A).is_err());
         door.clock.advance(7 * 24 * 3600);
         for _ in 0..5 {
             assert_eq!(door.fail("amy", A), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_slow_and_steady_machine_with_an_old_password_makes_no_attack() {
+        let door = Door::new();
+        for _ in 0..1000 {
+            door.fail("ci", A).unwrap();
+            door.clock.advance(60);
+        }
+        assert_eq!(door.log_in("ci", B), 0);
+        assert_eq!(door.log_in("amy", A), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_tally_never_grows_by_itself(steps in prop::collection::vec((any::<bool>(), 0u64..2000), 1..60), drain in 0u64..700) {
+            let (mut tally, mut now, mut failed) = (Tally::default(), 1_700_000_000, 0);
+            for (fails, secs) in steps {
+                let before = tally.left(now, drain);
+                now += secs;
+                let left = tally.left(now, drain);
+                prop_assert!(left <= before && left <= failed);
+                if fails {
+                    failed += 1;
+                    tally = tally.more(now, drain, 17);
+                    prop_assert_eq!(tally.left(now, drain), (left + 1).min(17));
+                }
+            }
         }
     }
 

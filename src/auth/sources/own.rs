@@ -73,7 +73,7 @@ impl OwnAccounts {
         // the epoch of the old one, and ends.
         let login = self.stored.login(name).await?;
         let Some(stored) = self.stored.password(name).await? else { return Ok(Verdict::Unknown) };
-        let hash = stored.hash.as_ref().and_then(|text| self.read(name, text));
+        let hash = stored.hash.as_ref().and_then(|text| read(name, text));
         let (Some(login), Some(hash), false) = (login, hash, stored.disabled) else {
             self.burn(credentials).await?;
             return Ok(Verdict::Wrong);
@@ -83,14 +83,6 @@ impl OwnAccounts {
         }
         self.upgrade(credentials, &hash).await;
         Ok(Verdict::Known(Login { source: NAME, ..login }))
-    }
-
-    fn read(&self, name: &str, text: &Secret) -> Option<StoredHash> {
-        StoredHash::parse(text.expose())
-            .inspect_err(
-                |why| tracing::error!(account = ?name, why, "the stored hash of a password does not read"),
-            )
-            .ok()
     }
 
     /// Best effort: whoever gave the right password is let in, and it is tried again at the next login.
@@ -109,6 +101,14 @@ impl OwnAccounts {
             tracing::warn!(account = ?credentials.name, %error, "a weak hash was not replaced");
         }
     }
+}
+
+fn read(name: &str, text: &Secret) -> Option<StoredHash> {
+    StoredHash::parse(text.expose())
+        .inspect_err(
+            |why| tracing::error!(account = ?name, why, "the stored hash of a password does not read"),
+        )
+        .ok()
 }
 
 fn given(credentials: &Credentials) -> Given<'_> {

@@ -24,10 +24,8 @@ pub fn attributes(config: &Config) -> Vec<String> {
 /// Whether the directory calls the account just so. It finds entries without regard to case, to spaces and to how
 /// letters are composed; rules regard them all, so `Amy` must not get past what is said of `amy`.
 pub fn is_named(config: &Config, entry: &SearchEntry, account: &str) -> bool {
-    let spelt = |value: &String| match config.lower_case_names {
-        true => value.to_lowercase() == account,
-        false => value == account,
-    };
+    let lower = config.lower_case_names;
+    let spelt = |value: &String| if lower { value.to_lowercase() == account } else { value == account };
     name::fault(account).is_none() && values(entry, config.naming_attribute()).iter().any(spelt)
 }
 

@@ -8,3 +8,6 @@ pub mod entry;
 pub mod filter;
 pub mod session;
 pub mod source;
+
+#[cfg(test)]
+mod fake;

@@ -52,13 +52,14 @@ impl Ldap {
     async fn ask(&self, question: Question) -> Result<Answer> {
         let failed = |why: String| Error::Source { name: NAME.into(), why };
         let limit = Duration::from_secs(self.way.config().timeout_secs);
-        let turn = tokio::time::timeout(limit, self.turns.acquire()).await;
+        let deadline = tokio::time::Instant::now() + limit;
+        let turn = tokio::time::timeout_at(deadline, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Error::Busy(RETRY_SECS))?.map_err(|error| failed(error.to_string()))?;
         // A task of its own, for the library panics at answers that it does not understand; the set ends it when
         // nobody waits for it any more.
         let (way, mut task) = (Arc::clone(&self.way), JoinSet::new());
         task.spawn(async move { way.ask(question).await });
-        match tokio::time::timeout(limit, task.join_next()).await {
+        match tokio::time::timeout_at(deadline, task.join_next()).await {
             Ok(Some(Ok(answer))) => answer.map_err(failed),
             Ok(Some(Err(error))) => Err(failed(format!("an answer that makes no sense: {error}"))),
             Ok(None) => Err(failed("nobody asked".into())),
@@ -127,6 +128,270 @@ impl Authenticator for Ldap {
         match self.ask(Question { account: name.to_owned(), password: None }).await? {
             Answer::Is { identity, epoch } => Ok(Some(Login { identity, source: NAME, epoch, token: None })),
             Answer::Nobody | Answer::Several | Answer::Refused(_) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::sources::ldap::config::Label;
+    use crate::auth::sources::ldap::fake::{Entry, Fake, Mood};
+    use crate::clock::FixedClock;
+    use crate::secret::Secret;
+    use std::collections::BTreeMap;
+
+    fn source(config: Config) -> Ldap {
+        Ldap::new(config, 0, Arc::new(FixedClock::at(0))).unwrap()
+    }
+
+    fn credentials(name: &str, password: &str) -> Credentials {
+        Credentials { name: name.into(), password: Secret::new(password), address: None }
+    }
+
+    const AMY: &str = "uid=amy,dc=example";
+
+    fn entries() -> Vec<Entry> {
+        let entry = |dn, password, attributes: &[_]| Entry { dn, password, attributes: attributes.to_vec() };
+        vec![
+            entry("cn=holdfast,dc=example", "service", &[]),
+            entry(AMY, "right", &[("uid", "amy"), ("title", "Chief")]),
+            entry("uid=twin,ou=a,dc=example", "right", &[("uid", "twin")]),
+            entry("uid=twin,ou=b,dc=example", "right", &[("uid", "twin")]),
+            entry("cn=Admins,ou=groups,dc=example", "", &[("cn", "Admins"), ("member", AMY)]),
+            entry("cn=others,ou=groups,dc=example", "", &[("cn", "others"), ("member", "uid=bob")]),
+        ]
+    }
+
+    fn config(fake: &Fake) -> Config {
+        Config {
+            url: fake.url.clone(),
+            bind_dn: "cn=holdfast,dc=example".into(),
+            bind_password: Secret::new("service"),
+            base: "dc=example".into(),
+            group_base: "ou=groups,dc=example".into(),
+            admin_group: "Admins".into(),
+            timeout_secs: 5,
+            ..Config::default()
+        }
+    }
+
+    async fn verdict(source: &Ldap, name: &str, password: &str) -> String {
+        format!("{:?}", source.authenticate(&credentials(name, password)).await.unwrap())
+    }
+
+    /// The text for the log, where an error of the source is due.
+    async fn failure(mood: Mood) -> String {
+        let fake = Fake::start(mood, entries()).await;
+        match source(config(&fake)).authenticate(&credentials("amy", "right")).await {
+            Err(Error::Source { name, why }) if name == "ldap" && !why.contains("right") => why,
+            other => panic!("{mood:?}: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_is_found_and_bound_and_has_groups() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(config(&fake));
+        let Verdict::Known(amy) = source.authenticate(&credentials("amy", "right")).await.unwrap() else {
+            panic!("not known")
+        };
+        assert_eq!((amy.identity.name.as_str(), amy.identity.admin, amy.epoch), ("amy", true, 0));
+        assert_eq!(amy.identity.groups, ["Admins"]);
+        assert_eq!(fake.binds(), ["cn=holdfast,dc=example", AMY, "cn=holdfast,dc=example"]);
+        assert_eq!(source.lookup("amy").await.unwrap(), Some(amy));
+        assert_eq!(fake.binds().iter().filter(|dn| *dn == AMY).count(), 1, "a look-up needs no password");
+    }
+
+    #[tokio::test]
+    async fn refusals_are_wrong_and_strangers_unknown() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(config(&fake));
+        for (name, password, expected) in [
+            ("amy", "wrong", "Wrong"),
+            ("twin", "right", "Wrong"),
+            ("AMY", "right", "Unknown"),
+            ("bob", "right", "Unknown"),
+            ("", "right", "Unknown"),
+        ] {
+            assert_eq!(verdict(&source, name, password).await, expected, "{name}");
+        }
+        assert_eq!(source.lookup("twin").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_empty_password_reaches_no_server() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(config(&fake));
+        assert_eq!(verdict(&source, "amy", "").await, "Wrong");
+        assert_eq!(fake.book.lock().unwrap().connections, 0);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_takes_as_many_steps_and_shows_the_password_to_nobody() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(config(&fake));
+        source.authenticate(&credentials("amy", "canary")).await.unwrap();
+        let known = fake.binds().len();
+        source.authenticate(&credentials("bob", "canary")).await.unwrap();
+        assert_eq!(fake.binds().len(), 2 * known);
+        let shown =
+            fake.book.lock().unwrap().binds.iter().filter(|(_, password)| password == "canary").count();
+        assert_eq!(shown, 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_well_is_an_error_and_no_verdict() {
+        assert!(failure(Mood::Closes).await.contains("binding as `bind_dn`"));
+        assert!(failure(Mood::Search(10)).await.contains("referral"));
+        assert!(failure(Mood::Search(32)).await.contains("noSuchObject"));
+        assert!(failure(Mood::Bind(51)).await.contains("busy"));
+        // Not LDAP; LDAP that no library expects, of which ours panics.
+        failure(Mood::Says(b"\x48\x02no")).await;
+        failure(Mood::Says(b"\x30\x00")).await;
+        failure(Mood::Says(b"\x30\x05\x02\x01\x01\x61\x00")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_not_waited_for() {
+        failure(Mood::Silent).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_down_is_an_error() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let config = config(&fake);
+        drop(fake);
+        let source = source(config);
+        let refused = source.authenticate(&credentials("amy", "right")).await;
+        assert!(matches!(refused, Err(Error::Source { .. })), "{refused:?}");
+        assert!(matches!(source.lookup("amy").await, Err(Error::Source { .. })));
+    }
+
+    #[tokio::test]
+    async fn our_own_password_being_wrong_is_not_the_users_fault() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(Config { bind_password: Secret::new("canary"), ..config(&fake) });
+        let Err(error) = source.authenticate(&credentials("amy", "right")).await else { panic!("no error") };
+        assert!(error.to_string().contains("`bind_dn` was refused") && !error.to_string().contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn codes_about_the_account_are_refusals() {
+        for code in [19, 48, 50, 53] {
+            let fake = Fake::start(Mood::Bind(code), entries()).await;
+            let source =
+                source(Config { bind_dn: String::new(), bind_password: Secret::default(), ..config(&fake) });
+            assert_eq!(verdict(&source, "amy", "right").await, "Wrong", "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn equal_logins_are_asked_for_once() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = Ldap::new(config(&fake), 60, Arc::new(FixedClock::at(0))).unwrap();
+        let login = credentials("amy", "right");
+        let at_once = futures_util::future::join_all((0..50).map(|_| source.authenticate(&login))).await;
+        assert!(at_once.iter().all(|verdict| matches!(verdict, Ok(Verdict::Known(_)))));
+        assert!(matches!(source.authenticate(&login).await, Ok(Verdict::Known(_))));
+        assert_eq!(fake.book.lock().unwrap().connections, 1);
+        assert_eq!(verdict(&source, "amy", "wrong").await, "Wrong");
+        assert_eq!(fake.book.lock().unwrap().connections, 2);
+    }
+
+    #[test]
+    fn mistakes_and_absent_certificates_are_refused() {
+        let refusal = |config| Ldap::new(config, 0, Arc::new(FixedClock::at(0))).err().unwrap().to_string();
+        let base = Config { url: "ldaps://h".into(), base: "dc=x".into(), ..Config::default() };
+        assert!(refusal(Config { base: String::new(), ..base.clone() }).contains("`auth.ldap.base`"));
+        let absent = refusal(Config { ca_certificate: "/nowhere/ca.pem".into(), ..base.clone() });
+        assert!(absent.contains("`auth.ldap.ca_certificate`: /nowhere/ca.pem"), "{absent}");
+        let none = refusal(Config { ca_certificate: "Cargo.toml".into(), ..base });
+        assert!(none.contains("holds no certificate"), "{none}");
+    }
+
+    /// Run by hand, beside `conformance/strangers/ldap/start.sh "$HOLDFAST_SLAPD" 13890`.
+    #[tokio::test]
+    #[ignore = "needs a slapd"]
+    #[allow(clippy::disallowed_methods)] // where the slapd is
+    async fn a_real_slapd_lets_in_whom_it_should() {
+        let folder = std::env::var("HOLDFAST_SLAPD").unwrap();
+        let plain = Config {
+            url: "ldap://127.0.0.1:13890".into(),
+            bind_dn: "cn=holdfast,dc=example,dc=com".into(),
+            bind_password: Secret::new("service-secret"),
+            base: "dc=example,dc=com".into(),
+            group_base: "ou=groups,dc=example,dc=com".into(),
+            admin_group: "Admins".into(),
+            labels: BTreeMap::from([
+                ("title".into(), Label { attribute: "title".into(), parse_cn: false, lower_case: true }),
+                ("team".into(), Label { attribute: "memberOf".into(), parse_cn: true, lower_case: false }),
+            ]),
+            ..Config::default()
+        };
+        let ca_certificate = format!("{folder}/ca.crt");
+        let started = Config {
+            url: "ldap://localhost:13890".into(),
+            start_tls: true,
+            ca_certificate: ca_certificate.clone(),
+            ..plain.clone()
+        };
+        let always = Config { url: "ldaps://127.0.0.1:13891".into(), ca_certificate, ..plain.clone() };
+        for config in [plain.clone(), started.clone(), always.clone()] {
+            judge(&source(config)).await;
+        }
+        // A certificate that nobody vouches for, and one of another name.
+        let unknown = Config { ca_certificate: String::new(), ..always.clone() };
+        let other = Config { url: "ldaps://127.0.0.2:13891".into(), ..always };
+        let refused = Config { bind_password: Secret::new("wrong"), ..plain.clone() };
+        let nowhere = Config { base: "dc=nowhere".into(), ..plain.clone() };
+        for config in [unknown, other, refused, nowhere] {
+            let Err(Error::Source { why, .. }) =
+                source(config).authenticate(&credentials("bob", "bob-secret")).await
+            else {
+                panic!("not an error of the source")
+            };
+            println!("{why}");
+            assert!(!why.contains("secret"), "{why}");
+        }
+    }
+
+    async fn judge(source: &Ldap) {
+        let Verdict::Known(amy) = source.authenticate(&credentials("amy", "amy:pä ss")).await.unwrap()
+        else {
+            panic!("not known")
+        };
+        assert_eq!((amy.source, amy.identity.name.as_str(), amy.identity.admin), ("ldap", "amy", true));
+        assert_eq!(amy.identity.groups, ["Admins", "developers"]);
+        assert_eq!(amy.identity.labels["title"], ["chief engineer"]);
+        assert_eq!(amy.identity.labels["team"].len(), 2);
+        assert_eq!(source.lookup("amy").await.unwrap(), Some(amy));
+        for (name, password, expected) in [
+            ("bob", "bob-secret", "Known"),
+            ("odd", "odd-secret", "Known"),
+            ("bob", "amy:pä ss", "Wrong"),
+            ("bob", "", "Wrong"),
+            ("bob", "bob-secret ", "Wrong"),
+            ("nopass", "x", "Wrong"),
+            ("twin", "twin-secret", "Wrong"),
+            ("BOB", "bob-secret", "Unknown"),
+            ("b*", "bob-secret", "Unknown"),
+            ("*", "bob-secret", "Unknown"),
+            ("bob)(uid=*", "bob-secret", "Unknown"),
+            ("nobody", "x", "Unknown"),
+            ("holdfast", "service-secret", "Unknown"),
+        ] {
+            let verdict = source.authenticate(&credentials(name, password)).await.unwrap();
+            assert!(format!("{verdict:?}").starts_with(expected), "{name} {password}: {verdict:?}");
+            if let Verdict::Known(login) = verdict {
+                assert_eq!(
+                    (login.identity.groups, login.identity.admin),
+                    (vec!["developers".to_owned()], false)
+                );
+            }
+        }
+        for name in ["twin", "nobody", "BOB", "*", ""] {
+            assert_eq!(source.lookup(name).await.unwrap(), None, "{name:?}");
         }
     }
 }
