@@ -2,9 +2,9 @@
 //! logins: see `foreign_logins`.
 
 use crate::testkit::fake::{Fake, Reply, Seen, reply, silence};
-use crate::testkit::image::{Manifest, OCI_INDEX, artifact, digest_of, image, sha256_of};
+use crate::testkit::image::{Manifest, OCI_INDEX, OCI_MANIFEST, artifact, digest_of, image, sha256_of};
 use crate::testkit::tool::{Ran, Tool};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[track_caller]
@@ -184,6 +184,39 @@ fn bytes_that_are_not_those_of_their_digest_are_not_believed() {
         false => held(seen),
     });
     run(&fake, &["inspect", "app:1"]).fails(1, &["changed on the way"]);
+}
+
+#[test]
+fn an_index_in_bad_faith_is_looked_into_so_far() {
+    let child = image(["base"]);
+    let many: Vec<Value> = (0..1000).map(|_| child.descriptor()).collect();
+    let huge = json!({"mediaType": OCI_MANIFEST, "digest": digest_of("huge"), "size": 1_u64 << 40});
+    let listed = [vec![huge], many].concat();
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}).to_string();
+    let held = holding(child.clone());
+    let fake = Fake::start(move |seen: &Seen| match seen.path.ends_with("/manifests/1") {
+        true => reply(200, &index).header("Content-Type", OCI_INDEX),
+        false => held(seen),
+    });
+    let json = run(&fake, &["inspect", "app:1", "--json"]).fine().json();
+    let seen = json["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|listed| listed.get("manifest").is_some())
+        .count();
+    assert_eq!((json["manifests"].as_array().unwrap().len(), seen), (1001, 127));
+    assert!(json["size_bytes"].as_u64().unwrap() > 1 << 40);
+    // A manifest that is larger than its index says is not read on.
+    let mut lying = child.descriptor();
+    lying["size"] = json!(10);
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [lying]}).to_string();
+    let held = holding(child);
+    let fake = Fake::start(move |seen: &Seen| match seen.path.ends_with("/manifests/1") {
+        true => reply(200, &index).header("Content-Type", OCI_INDEX),
+        false => held(seen),
+    });
+    run(&fake, &["inspect", "app:1"]).fails(1, &["larger than 10 bytes"]);
 }
 
 #[test]

@@ -264,6 +264,29 @@ fn a_token_is_had_once_and_again_when_it_is_refused() {
 }
 
 #[test]
+fn a_token_that_has_ended_is_not_shown() {
+    for (lasts, tokens) in [(300, 1), (0, 2)] {
+        let app = image(["base"]);
+        let fake = Fake::start(move |seen: &Seen| match (seen.path.as_str(), seen.header("authorization")) {
+            (path, _) if path.starts_with("/token") => {
+                reply(200, format!(r#"{{"token":"good","expires_in":{lasts}}}"#))
+            }
+            (_, "") => {
+                challenge(&format!(r#"Bearer realm="http://{}/token",service="s""#, seen.header("host")))
+            }
+            (path, _) if path.contains("/blobs/") => reply(200, &app.blobs[0]),
+            _ => reply(200, &app.bytes),
+        });
+        Tool::new().run(&["inspect", "--server", &fake.url(), "app:1"]).fine();
+        assert_eq!(
+            fake.lines().iter().filter(|line| line.contains("/token")).count(),
+            tokens,
+            "{lasts} seconds"
+        );
+    }
+}
+
+#[test]
 fn many_repositories_need_one_refusal_in_all() {
     let names: Vec<String> = (0..20).map(|n| format!("\"app{n}\"")).collect();
     let catalog = format!(r#"{{"repositories":[{}]}}"#, names.join(","));

@@ -195,6 +195,7 @@ fn what_makes_no_sense_is_a_mistake_in_the_arguments() {
     ls(&server, &["team/app:1.9"]).fails(2, &["holdfast inspect team/app:1.9"]);
     ls(&server, &[&format!("team/app@{}", digest_of("base"))]).fails(2, &["holdfast inspect"]);
     ls(&server, &["--sort", "size"]).fails(2, &["repositories have no age or size"]);
+    ls(&server, &["r.example.com/"]).fails(2, &["another registry"]);
     ls(&server, &["Team/App"]).fails(2, &["repository name"]);
     ls(&server, &["--level", "2"]).fails(2, &[]);
     ls(&server, &["--page-size", "0"]).fails(2, &[]);

@@ -166,7 +166,7 @@ async fn raw_config(
         )
         .into());
     };
-    let bytes = blobs::whole(client, &name.repository, &config.digest).await?;
+    let bytes = blobs::whole(client, &name.repository, &config.digest, config.size).await?;
     let bytes =
         bytes.ok_or_else(|| format!("{} does not have the configuration of {name}", client.address()))?;
     progress.end();

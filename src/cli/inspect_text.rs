@@ -105,10 +105,10 @@ impl Page {
             })
             .collect();
         self.list("manifests", &table(["PLATFORM", "KIND", "SIZE", "CREATED", "DIGEST"], &rows));
-        if manifests.len() > CHILDREN_MAX {
-            self.0.push(format!("  (only the first {CHILDREN_MAX} were looked into)"));
-        } else if manifests.iter().any(|listed| listed.manifest.is_none()) {
-            self.0.push("  (?: this registry does not have that manifest)".to_owned());
+        if manifests.iter().any(|listed| listed.manifest.is_none()) {
+            self.0.push(format!(
+                "  (?: this registry does not have that manifest, or it is beyond the first {CHILDREN_MAX})"
+            ));
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Remote {
     /// Folder of docker's config.json, where `docker login` leaves credentials
     #[arg(long, value_name = "DIR", env = "DOCKER_CONFIG")]
     pub docker_config: Option<PathBuf>,
-    /// Certificates (PEM) of authorities to believe beside the system's
+    /// Certificates (PEM) to believe for this registry: its own, or those of an authority; without it the system's
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Do not verify the registry's certificate: whoever answers under its name is believed
@@ -71,7 +71,12 @@ impl Remote {
 
     /// The registry at a host as it stands before the name of an image.
     pub fn address_of_host(&self, host: &str) -> Result<Address, Ending> {
-        if self.server.is_some() { self.address() } else { Ok(Address::parse(host)?) }
+        let Some(server) = &self.server else { return Ok(Address::parse(host)?) };
+        let server = Address::parse(server)?;
+        if server.is_named(host) {
+            return Ok(server);
+        }
+        Err(Ending::Usage(format!("{host:?} is another registry than --server says: give one of them")))
     }
 
     /// An image by its name, and the registry that it is in.

@@ -11,14 +11,15 @@ use bytes::Bytes;
 /// Largest blob that is read.
 pub const BLOB_BYTES_MAX: u64 = 16 << 20;
 
-/// The bytes of a blob, which hash to its digest; `None` if there is none.
+/// The bytes of a blob of this size, which hash to its digest; `None` if there is none.
 pub async fn whole(
     client: &Client,
     repository: &Repository,
     digest: &Digest,
+    size: u64,
 ) -> Result<Option<Bytes>, Error> {
     let path = format!("/v2/{repository}/blobs/{digest}");
-    let Some(reply) = client.get(&path, &pull_scope(repository), "", BLOB_BYTES_MAX).await? else {
+    let Some(reply) = client.get(&path, &pull_scope(repository), "", size.min(BLOB_BYTES_MAX)).await? else {
         return Ok(None);
     };
     let actual = hasher::digest(digest.algorithm(), &reply.body);

@@ -9,12 +9,15 @@ use crate::upstream::client::Client;
 use crate::upstream::document::{Descriptor, Document, Platform};
 use crate::upstream::error::Error;
 use crate::upstream::image_config::ImageConfig;
-use crate::upstream::manifests::{self, Fetched};
+use crate::upstream::manifests::{self, Fetched, MANIFEST_BYTES_MAX};
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most manifests of one index that are looked into.
 pub const CHILDREN_MAX: usize = 128;
+/// Most bytes of manifests and configurations beneath one index.
+const LOOK_BYTES_MAX: u64 = 64 << 20;
 /// When something was made, where no configuration says so.
 const CREATED: &str = "org.opencontainers.image.created";
 
@@ -36,7 +39,7 @@ pub struct Look {
     pub document: Result<Document, String>,
     /// The configuration, if it is an image.
     pub config: Option<ImageConfig>,
-    /// If it is an index, what it lists, in order; those beyond `CHILDREN_MAX`, and those that are not there, are `None`.
+    /// If it is an index, what it lists, in order; those beyond the bounds, and those that are not there, are `None`.
     pub children: Vec<Option<Look>>,
 }
 
@@ -60,41 +63,53 @@ pub async fn into(
     fetched: Fetched,
     depth: Depth,
 ) -> Result<Look, Error> {
-    let mut look = alone(client, repository, fetched, true).await?;
+    let budget = Budget(AtomicU64::new(LOOK_BYTES_MAX));
+    let budget = &budget;
+    let mut look = alone(client, repository, fetched, Some(budget)).await?;
     let Ok(document) = &look.document else { return Ok(look) };
     let first =
         document.manifests.iter().position(|child| child.platform.as_ref().is_none_or(Platform::is_real));
     let asked = document.manifests.iter().enumerate().map(|(at, child)| async move {
-        if at >= CHILDREN_MAX {
+        if at >= CHILDREN_MAX || child.size > MANIFEST_BYTES_MAX || !budget.takes(child.size) {
             return Ok(None);
         }
         let reference = Reference::Digest(child.digest);
-        let Some(fetched) = manifests::fetch(client, repository, &reference).await? else { return Ok(None) };
+        let fetched = manifests::fetch_up_to(client, repository, &reference, child.size).await?;
+        let Some(fetched) = fetched else { return Ok(None) };
         let with_config = depth == Depth::Full || Some(at) == first;
-        alone(client, repository, fetched, with_config).await.map(Some)
+        alone(client, repository, fetched, with_config.then_some(budget)).await.map(Some)
     });
     let children = futures_util::stream::iter(asked.collect::<Vec<_>>()).buffered(8).try_collect().await?;
     look.children = children;
     Ok(look)
 }
 
-/// One manifest without what it lists.
+/// One manifest without what it lists; with its configuration if there is a budget for it.
 async fn alone(
     client: &Client,
     repository: &Repository,
     fetched: Fetched,
-    with_config: bool,
+    budget: Option<&Budget>,
 ) -> Result<Look, Error> {
     let document = Document::read(&fetched.bytes, &fetched.media_type);
     let wanted = document.as_ref().ok().and_then(Document::image_config);
-    let wanted =
-        wanted.filter(|config| with_config && config.size <= BLOB_BYTES_MAX).map(|config| config.digest);
-    let config = match wanted {
-        Some(digest) => blobs::whole(client, repository, &digest).await?,
+    let wanted = wanted.filter(|config| budget.is_some_and(|budget| budget.takes(config.size)));
+    let config = match wanted.filter(|config| config.size <= BLOB_BYTES_MAX) {
+        Some(config) => blobs::whole(client, repository, &config.digest, config.size).await?,
         None => None,
     };
     let config = config.and_then(|bytes| ImageConfig::read(&bytes));
     Ok(Look { fetched, document, config, children: Vec::new() })
+}
+
+/// How many bytes one look may still hold: what an index lists is made by a stranger.
+struct Budget(AtomicU64);
+
+impl Budget {
+    fn takes(&self, bytes: u64) -> bool {
+        let rest = |rest: u64| rest.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).is_ok()
+    }
 }
 
 impl Look {

@@ -14,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 
 /// Largest manifest.
-const MANIFEST_BYTES_MAX: u64 = 16 << 20;
+pub const MANIFEST_BYTES_MAX: u64 = 16 << 20;
 /// Docker's schema 1, which nobody pushes any more. Its digest is not that of its bytes.
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -41,8 +41,18 @@ pub async fn fetch(
     repository: &Repository,
     reference: &Reference,
 ) -> Result<Option<Fetched>, Error> {
+    fetch_up_to(client, repository, reference, MANIFEST_BYTES_MAX).await
+}
+
+/// A manifest of at most so many bytes; `None` if there is none.
+pub async fn fetch_up_to(
+    client: &Client,
+    repository: &Repository,
+    reference: &Reference,
+    bytes_max: u64,
+) -> Result<Option<Fetched>, Error> {
     let (path, scope) = (format!("/v2/{repository}/manifests/{reference}"), pull_scope(repository));
-    let Some(reply) = client.get(&path, &scope, &accept(), MANIFEST_BYTES_MAX).await? else {
+    let Some(reply) = client.get(&path, &scope, &accept(), bytes_max).await? else {
         return Ok(None);
     };
     let media_type = essence(reply.header(CONTENT_TYPE.as_str()).unwrap_or_default()).to_owned();

@@ -21,6 +21,7 @@ pub mod manifests;
 pub mod options;
 pub mod pages;
 pub mod patience;
+pub mod pinned;
 pub mod realm;
 pub mod referrers;
 pub mod repositories;

@@ -26,7 +26,7 @@ pub async fn list(
     pages::texts(client, &list).await
 }
 
-/// The tags that mean a manifest now, at the cost of one request for each tag of the repository.
+/// The tags that mean a manifest now, in the order of their bytes, at the cost of one request for each tag of the repository.
 pub async fn of(
     client: &Client,
     repository: &Repository,
@@ -40,7 +40,9 @@ pub async fn of(
     });
     // The client bounds how many go out at once; this bounds how many wait for it.
     let found: Vec<Option<Tag>> = futures_util::stream::iter(asked).buffered(64).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let mut found: Vec<Tag> = found.into_iter().flatten().collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// How a removal ended.

@@ -4,7 +4,10 @@
 use crate::upstream::address::Address;
 use crate::upstream::error::{Error, deepest};
 use crate::upstream::patience::Patience;
+use crate::upstream::pinned;
 use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -14,13 +17,13 @@ const CA_BYTES_MAX: u64 = 4 << 20;
 /// Whose certificates are believed.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    authorities: Vec<Certificate>,
+    authorities: Vec<CertificateDer<'static>>,
     insecure: bool,
 }
 
 impl Trust {
-    /// The system's authorities; beside them those of a file, if there is one; or, if `insecure`, whoever answers under
-    /// the registry's name.
+    /// The system's authorities; for the registry's host those of a file instead, if there is one; or, if `insecure`,
+    /// whoever answers under the registry's name.
     pub fn new(ca: Option<&Path>, insecure: bool) -> Result<Self, Error> {
         let Some(path) = ca else { return Ok(Self { authorities: Vec::new(), insecure }) };
         let refused = |why: String| Error::Here(format!("the certificates in {}: {why}", path.display()));
@@ -29,12 +32,23 @@ impl Trust {
             return Err(refused(format!("the file is larger than {CA_BYTES_MAX} bytes")));
         }
         let pem = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
-        let authorities =
-            Certificate::from_pem_bundle(&pem).map_err(|_| refused("they are not PEM".into()))?;
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let authorities = read.map_err(|e| refused(format!("they are not in PEM form: {e}")))?;
         if authorities.is_empty() {
             return Err(refused("there are none in PEM form".into()));
         }
         Ok(Self { authorities, insecure })
+    }
+
+    /// What follows for connections to the registry's own host.
+    fn own(&self, builder: ClientBuilder) -> Result<ClientBuilder, Error> {
+        if self.insecure {
+            return Ok(builder.tls_danger_accept_invalid_certs(true));
+        }
+        if self.authorities.is_empty() {
+            return Ok(builder);
+        }
+        Ok(builder.tls_backend_preconfigured(pinned::config(&self.authorities)?))
     }
 }
 
@@ -60,21 +74,22 @@ impl Roads {
 
     /// The connections on which a URL is asked for.
     pub fn to(&self, url: &Url) -> Result<&Client, Error> {
-        let authorities = || self.trust.authorities.iter().cloned();
         // Where nothing is verified, the system's authorities need not be there.
         if let Some(path) = self.address.socket().filter(|_| self.address.owns(url)) {
-            return made(&self.socket, || self.near().tls_certs_only([]).unix_socket(path));
+            return made(&self.socket, || Ok(self.near().tls_certs_only([]).unix_socket(path)));
         }
         if url.scheme() == "http" {
-            return made(&self.plain, || self.near().tls_certs_only([]));
+            return made(&self.plain, || Ok(self.near().tls_certs_only([])));
         }
         if self.address.is_on_the_same_host(url) {
-            return made(&self.own, || {
-                let builder = self.near().tls_certs_merge(authorities());
-                if self.trust.insecure { builder.tls_danger_accept_invalid_certs(true) } else { builder }
-            });
+            return made(&self.own, || self.trust.own(self.near()));
         }
-        made(&self.other, || self.far().tls_certs_merge(authorities()))
+        // Where tokens are had, for instance, which may be another host of the same house.
+        made(&self.other, || {
+            let ders = self.trust.authorities.iter().map(|der| Certificate::from_der(der));
+            let named: Vec<Certificate> = ders.filter_map(Result::ok).collect();
+            Ok(self.far().tls_certs_merge(named))
+        })
     }
 
     /// To the registry: past the proxy of the environment if it is on this machine.
@@ -93,15 +108,16 @@ impl Roads {
     }
 }
 
-fn made(place: &OnceLock<Client>, builder: impl FnOnce() -> ClientBuilder) -> Result<&Client, Error> {
+fn made(
+    place: &OnceLock<Client>,
+    builder: impl FnOnce() -> Result<ClientBuilder, Error>,
+) -> Result<&Client, Error> {
     if let Some(client) = place.get() {
         return Ok(client);
     }
-    let client = builder().build().map_err(|e| {
+    let client = builder()?.build().map_err(|e| {
         let why = deepest(&e);
-        Error::Here(format!(
-            "no encrypted connection can be made here: {why}. Name a file of certificates with --ca"
-        ))
+        Error::Here(format!("no encrypted connection can be made here: {why}. Name certificates with --ca"))
     })?;
     Ok(place.get_or_init(|| client))
 }

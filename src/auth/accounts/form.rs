@@ -234,7 +234,7 @@ mod tests {
     fn ceilings_are_bounded_and_give_something() {
         let form = |repositories: &[&str], actions: &[Action]| {
             let repositories = repositories.iter().map(|&glob| glob.to_owned()).collect::<Vec<_>>();
-            let ceiling = Some(Ceiling::new(repositories, actions.to_vec()).unwrap());
+            let ceiling = Some(Ceiling::new(&repositories, actions.to_vec()).unwrap());
             NewToken { ceiling, ..NewToken::default() }.check()
         };
         assert!(form(&["a/**", "b"], &Action::ALL).is_ok());

@@ -70,7 +70,7 @@ pub fn of_ldap(login: &Login) -> Login {
 }
 
 pub fn ceiling() -> Ceiling {
-    Ceiling { repositories: vec!["team/**".into()], actions: vec![Action::Pull] }
+    Ceiling::new(&["team/**".into()], vec![Action::Pull]).unwrap()
 }
 
 pub async fn personal(directory: &Directory, login: &Login, description: &str) -> Result<Minted> {

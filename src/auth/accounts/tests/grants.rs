@@ -12,7 +12,7 @@ use crate::record::Shelf;
 
 fn published(world: &World) -> Vec<String> {
     let mut globs: Vec<String> =
-        world.published.lock().unwrap().0.iter().map(|grant| grant.repository.clone()).collect();
+        world.published.lock().unwrap().all().iter().map(|grant| grant.repository.clone()).collect();
     globs.sort();
     globs
 }
