@@ -2,6 +2,7 @@
 //! nothing is overwritten or left half done. It must not know the wording, only the keys and the names of traps.
 
 use crate::testkit::server::Home;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -154,7 +155,8 @@ fn an_alias_bomb_ends_quickly_in_a_refusal() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for n in 1..20 {
         let last = n - 1;
-        bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{last}"); 10].join(", ")));
+        let aliases = vec![format!("*a{last}"); 10].join(", ");
+        let _ = writeln!(bomb, "a{n}: &a{n} [{aliases}]");
     }
     let file = home.folder().join("bomb.yml");
     fs::write(&file, bomb).unwrap();

@@ -32,17 +32,25 @@ impl<'a> Fields<'a> {
         Self { path: path.to_owned(), node }
     }
 
+    /// Looks for keys that are not known in a section of this one, of which nothing is read.
+    pub fn check(&self, key: &str, known: &[&str], report: &mut Report) {
+        Fields::open(self.node(key), &below(&self.path, key), known, report);
+    }
+
     /// Opens a section of this one.
+    #[must_use]
     pub fn section(&self, key: &str, known: &[&str], report: &mut Report) -> Fields<'a> {
         Fields::open(self.node(key), &below(&self.path, key), known, report)
     }
 
     /// A section whose keys were looked at before.
+    #[must_use]
     pub fn known(node: &'a Node) -> Self {
         Self { path: String::new(), node: Some(node) }
     }
 
     /// A section of one whose keys were looked at before.
+    #[must_use]
     pub fn inner(&self, key: &str) -> Fields<'a> {
         Self { path: below(&self.path, key), node: self.node(key) }
     }

@@ -80,16 +80,13 @@ fn usable(text: &str, report: &mut Report) -> Vec<Line> {
             continue;
         }
         let line = Line { number, name: name.to_owned(), hash: Secret::new(stored) };
-        match places.get(name) {
-            Some(place) => {
-                report
-                    .warn(format!("{who} was in line {} already; the last one counts", lines[*place].number));
-                lines[*place] = line;
-            }
-            None => {
-                places.insert(name.to_owned(), lines.len());
-                lines.push(line);
-            }
+        if let Some(place) = places.get(name) {
+            let before = lines[*place].number;
+            report.warn(format!("{who} was in line {before} already; the last one counts"));
+            lines[*place] = line;
+        } else {
+            places.insert(name.to_owned(), lines.len());
+            lines.push(line);
         }
     }
     lines

@@ -2,7 +2,7 @@
 //! configuration of Holdfast that means the same.
 //!
 //! Text comes in, text goes out: nothing here opens a file. What cannot be carried is told, what is not understood
-//! is refused, and nothing is ever carried in a way that lets somebody do more than they could before.
+//! is refused, and nothing is carried so that somebody may pull, push or delete what they could not before.
 
 pub mod acme;
 pub mod bcrypt;

@@ -240,6 +240,7 @@ fn spelling(text: &str, place: &Location) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write as _;
 
     fn text(node: Option<&Node>) -> &str {
         match node.map(|node| &node.value) {
@@ -295,9 +296,10 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let last = n - 1;
-            bomb.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{last}"); 9].join(", ")));
+            let aliases = vec![format!("*a{last}"); 9].join(", ");
+            let _ = writeln!(bomb, "a{n}: &a{n} [{aliases}]");
         }
-        let one = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(40_000), vec!["*a"; 9].join(", "));
+        let one = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(40_000), ["*a"; 9].join(", "));
         let scalars = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 5000].join(", "));
         for bad in [
             bomb,

@@ -141,7 +141,7 @@ mod tests {
             assert!(has(&gone, &[part]), "{part} is not in {gone:#?}");
         }
         let notes = told(&carried, Tone::Note);
-        for part in ["[auth.signing]", "actions = [\"*\"]", "trap 12"] {
+        for part in ["[auth.signing]", "actions = [\"*\"]", "trap 12", "the catalog"] {
             assert!(has(&notes, &[part]), "{part} is not in {notes:#?}");
         }
     }

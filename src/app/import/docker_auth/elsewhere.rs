@@ -185,11 +185,11 @@ fn databases(name: &str, fields: &Fields<'_>, report: &mut Report) {
         "url",
     ];
     for database in TOKEN_DB.iter().filter(|database| fields.has(database)) {
-        fields.section(database, &KEYS, report);
+        fields.check(database, &KEYS, report);
     }
     if name.ends_with("mongo") || name.starts_with("mongo") {
         const DIAL: [&str; 6] = ["addrs", "timeout", "database", "username", "password_file", "enable_tls"];
-        fields.section("dial_info", &DIAL, report);
+        fields.check("dial_info", &DIAL, report);
     }
 }
 

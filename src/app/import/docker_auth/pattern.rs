@@ -18,50 +18,47 @@ pub struct Pattern {
 
 /// Reads a pattern. `labels` says whether it stands where labels are filled in.
 pub fn read(pattern: &str, captures: &BTreeSet<String>, labels: bool) -> Result<Pattern, String> {
-    let mut read = Pattern { text: pattern.to_owned(), dead: None, traps: Vec::new() };
     let unfilled = placeholders::unfilled(pattern, captures, labels);
     match expression(pattern) {
-        Some(inner) => {
-            if let Some(placeholder) = unfilled {
-                return Err(format!(
-                    "{placeholder} is nothing that docker_auth fills in, so this is not the expression that it \
-                     looks like"
-                ));
-            }
-            if let Some(bare) = placeholders::bare(inner) {
-                read.traps.push(format!(
-                    "trap 3: {bare} has no $ and stands for its own letters; was ${bare} meant?"
-                ));
-            }
-            if !regexes::matches_all(inner) && !regexes::anchored(inner) {
-                read.traps.push(
-                    "the regular expression is not bound to both ends with ^ and $ (alternatives in a group): it \
-                     matches every text that has such a piece anywhere in it"
-                        .into(),
-                );
-            }
-        }
-        None => {
-            read.dead = unfilled
-                .map(|placeholder| format!("{placeholder} is nothing that docker_auth fills in"))
-                .or_else(|| {
-                    let bare = placeholders::bare(pattern)?;
-                    Some(format!(
-                        "trap 3: {bare} has no $ and stands for its own letters; was ${bare} meant?"
-                    ))
-                });
-            match glob(pattern) {
-                Some(text) => read.text = text,
-                None => read.dead = Some("the glob is malformed, a [ or a \\ is not ended".into()),
-            }
-            if read.dead.is_none() && placeholders::around(pattern).any(|part| glob(part).is_none()) {
-                return Err(
-                    "a placeholder stands in a class [..] or behind a \\, where it is no placeholder".into(),
-                );
-            }
-        }
+        Some(inner) => read_expression(pattern, inner, unfilled),
+        None => read_glob(pattern, unfilled),
     }
-    Ok(read)
+}
+
+fn read_expression(pattern: &str, inner: &str, unfilled: Option<&str>) -> Result<Pattern, String> {
+    if let Some(placeholder) = unfilled {
+        return Err(format!(
+            "{placeholder} is nothing that docker_auth fills in, so this is not the expression that it looks like"
+        ));
+    }
+    let mut traps: Vec<String> = placeholders::bare(inner).map(forgotten).into_iter().collect();
+    if !regexes::matches_all(inner) && !regexes::anchored(inner) {
+        traps.push(
+            "the regular expression is not bound to both ends with ^ and $ (alternatives in a group): it matches every \
+             text that has such a piece anywhere in it"
+                .into(),
+        );
+    }
+    Ok(Pattern { text: pattern.to_owned(), dead: None, traps })
+}
+
+fn read_glob(pattern: &str, unfilled: Option<&str>) -> Result<Pattern, String> {
+    let glob_text = glob(pattern);
+    let dead = if glob_text.is_none() {
+        Some("the glob is malformed, a [ or a \\ is not ended".to_owned())
+    } else if let Some(placeholder) = unfilled {
+        Some(format!("{placeholder} is nothing that docker_auth fills in"))
+    } else {
+        placeholders::bare(pattern).map(forgotten)
+    };
+    if dead.is_none() && placeholders::around(pattern).any(|part| glob(part).is_none()) {
+        return Err("a placeholder stands in a class [..] or behind a \\, where it is no placeholder".into());
+    }
+    Ok(Pattern { text: glob_text.unwrap_or_else(|| pattern.to_owned()), dead, traps: Vec::new() })
+}
+
+fn forgotten(bare: &str) -> String {
+    format!("trap 3: {bare} has no $ and stands for its own letters; was ${bare} meant?")
 }
 
 /// What is between the slashes, if it is a regular expression.

@@ -34,6 +34,12 @@ pub fn warn(rules: &[Rule], report: &mut Report) {
              says so; Holdfast deletes for everybody who has the right. Write [\"pull\", \"push\"] where that is meant",
         );
     }
+    if live().next().is_some() {
+        report.note(
+            "the catalog: Holdfast lists for everybody the repositories that they may pull, and no others. Only rules with \
+             a type close it: match = { type = \"registry\", name = \"catalog\" }, actions = []",
+        );
+    }
     if live().any(|rule| rule.pattern("service").is_some()) {
         report.warn(
             "rules match on service: that is auth.service here (\"holdfast\" unless it is set). Set it to what the \

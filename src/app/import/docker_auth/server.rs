@@ -146,7 +146,7 @@ impl<'a> Server<'a> {
         match self.fields.text("tls_min_version", report) {
             None | Some("TLS12" | "0x0303" | "771" | "TLS13" | "0x0304" | "772") => {}
             Some(_) => {
-                report.not_carried("server.tls_min_version: Holdfast speaks nothing older than TLS 1.2")
+                report.not_carried("server.tls_min_version: Holdfast speaks nothing older than TLS 1.2");
             }
         }
         if self.fields.flag("hsts", report) == Some(true) {
@@ -200,13 +200,13 @@ impl<'a> Server<'a> {
             Value::Flag(anonymous),
             "Whether callers without a login get tokens; what those give is up to the rules.",
         );
-        self.lifetime(&fields, &mut auth, report);
+        Self::lifetime(&fields, &mut auth, report);
         let mut sections = vec![auth];
         sections.extend(self.signing(&fields, report));
         sections
     }
 
-    fn lifetime(&self, fields: &Fields<'_>, auth: &mut Section, report: &mut Report) {
+    fn lifetime(fields: &Fields<'_>, auth: &mut Section, report: &mut Report) {
         let Some(seconds) = fields.number("expiration", report) else {
             if !fields.has("expiration") {
                 report.warn("token.expiration is not given; docker_auth does not start so");

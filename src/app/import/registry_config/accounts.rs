@@ -15,7 +15,7 @@ pub fn write(root: &Fields<'_>, document: &mut Document, report: &mut Report) {
     let given: Vec<&str> =
         ["silly", "token", "htpasswd", "none"].into_iter().filter(|kind| auth.has(kind)).collect();
     match given.as_slice() {
-        [] | ["silly"] | ["none"] => report.warn(
+        [] | ["silly" | "none"] => report.warn(
             "the registry had no accounts: everybody who could reach it could read, change and delete everything. \
              Holdfast has accounts, and gives nothing to anybody without rules or grants; holdfast serve --open is the \
              old way",

@@ -166,7 +166,7 @@ pub fn log(root: &Fields<'_>, report: &mut Report) -> Section {
             report.not_carried("log.formatter logstash: log.format is \"json\", with other names of fields");
         }
         Some(other) => {
-            report.mistake(format!("log.formatter {} is none of text, json and logstash", shown(other)))
+            report.mistake(format!("log.formatter {} is none of text, json and logstash", shown(other)));
         }
     }
     section

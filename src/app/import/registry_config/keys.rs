@@ -213,15 +213,15 @@ pub fn check(node: &Node, report: &mut Report) {
 
 fn walk(shape: &Shape, node: &Node, path: &str, report: &mut Report) {
     match (shape, &node.value) {
-        (_, Value::Null) | (Free, _) => {}
+        // a value that is not carried may have any form
+        (_, Value::Null) | (Free | Leaf, _) => {}
         (Section(keys), Value::Map(entries)) => {
             for (key, node) in entries {
-                match keys.iter().find(|(known, _)| *known == key.name) {
-                    Some((_, shape)) => walk(shape, node, &below(path, &key.name), report),
-                    None => {
-                        let known: Vec<&str> = keys.iter().map(|(known, _)| *known).collect();
-                        report.mistake(unknown(path, &key.name, key.line, &known));
-                    }
+                if let Some((_, shape)) = keys.iter().find(|(known, _)| *known == key.name) {
+                    walk(shape, node, &below(path, &key.name), report);
+                } else {
+                    let known: Vec<&str> = keys.iter().map(|(known, _)| *known).collect();
+                    report.mistake(unknown(path, &key.name, key.line, &known));
                 }
             }
         }
@@ -236,7 +236,5 @@ fn walk(shape: &Shape, node: &Node, path: &str, report: &mut Report) {
         (List(_), _) => {
             report.mistake(format!("{} is a list, not {}{}", shown(path), node.kind(), at(node.line)));
         }
-        // what is not carried may have a form that is not known
-        (Leaf, _) => {}
     }
 }
