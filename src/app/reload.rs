@@ -34,12 +34,13 @@ pub async fn run(gate: Arc<Gate>, flags: Flags) {
 }
 
 fn reload(gate: &Gate, flags: &Flags) {
-    let read = load(flags).and_then(|settings| {
-        Rules::compile(&settings.acl).map(|rules| (settings.acl, rules))
-    });
+    let read =
+        load(flags).and_then(|settings| Rules::compile(&settings.acl).map(|rules| (settings.acl, rules)));
     match read {
         Ok((texts, _)) if **gate.rules.load() == texts => {
-            tracing::warn!("the configuration file has changed, its rules have not; the rest waits for a restart");
+            tracing::warn!(
+                "the configuration file has changed, its rules have not; the rest waits for a restart"
+            );
         }
         Ok((texts, rules)) => {
             let count = texts.len();
@@ -56,7 +57,10 @@ fn reload(gate: &Gate, flags: &Flags) {
         }
         Err(mistakes) => {
             for mistake in mistakes {
-                tracing::error!(mistake, "the changed configuration does not read; the old rules stay in force");
+                tracing::error!(
+                    mistake,
+                    "the changed configuration does not read; the old rules stay in force"
+                );
             }
         }
     }

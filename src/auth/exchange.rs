@@ -51,8 +51,11 @@ pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Resul
         .scopes
         .iter()
         .map(|scope| {
-            let wanted =
-                Granted { kind: scope.kind.clone(), name: scope.name.clone(), actions: scope.actions.clone() };
+            let wanted = Granted {
+                kind: scope.kind.clone(),
+                name: scope.name.clone(),
+                actions: scope.actions.clone(),
+            };
             Granted { actions: session::grant(session, &gate.authority, from, &wanted), ..wanted }
         })
         .collect();
@@ -94,7 +97,11 @@ fn account(gate: &Gate, session: &Session) -> Account {
         token: session.token.clone(),
         admin: far && identity.admin,
         // Those of ours are asked for at each request.
-        groups: if far { identity.groups.iter().filter(|group| !ours.contains(group)).cloned().collect() } else { Vec::new() },
+        groups: if far {
+            identity.groups.iter().filter(|group| !ours.contains(group)).cloned().collect()
+        } else {
+            Vec::new()
+        },
         labels: if far { identity.labels.clone() } else { BTreeMap::new() },
     }
 }

@@ -147,7 +147,9 @@ impl Gate {
             Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
             Word::Unreadable => Ok(Err(Refusal::Password)),
             Word::Password(name, password) => self.password(name, password, address).await,
-            Word::Token(text) if token_text::looks_like_token(text.expose()) => self.opaque(&text, address).await,
+            Word::Token(text) if token_text::looks_like_token(text.expose()) => {
+                self.opaque(&text, address).await
+            }
             Word::Token(text) => self.access_token(&text).await,
             Word::Refresh(text) => self.refresh(&text, address).await,
         }

@@ -1,8 +1,8 @@
 //! From arguments to a command, and from its answer to an exit code.
 
+use crate::cli::accounts::{acl, events, grant, group, service, token, user};
 use crate::cli::args::{Cli, Command};
 use crate::cli::terminal::{Ending, complain};
-use crate::cli::accounts::{acl, events, grant, group, service, token, user};
 use crate::cli::{check, health, import, initial_password, inspect, ls, rebuild, rm, serve};
 use clap::Parser;
 use std::process::ExitCode;

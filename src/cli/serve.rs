@@ -1,10 +1,10 @@
 //! `holdfast serve`.
 
+use crate::app::accounts::{self, Accounts};
 use crate::app::config::load::Flags;
 use crate::app::config::settings::Settings;
 use crate::app::identity::{Front, Identity, too_wide};
 use crate::app::listener::{Listener, addresses, bind};
-use crate::app::accounts::{self, Accounts};
 use crate::app::{self, admin, build, first_admin, reload, server, start, telemetry};
 use crate::auth::gate::Gate;
 use crate::cli::args::Serve;
@@ -26,8 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Serve) -> Result<(), Complaint> {
     app::memory::keep_buffers();
-    let flags =
-        Flags { listen: args.listen.clone(), behind_proxy: args.behind_proxy, ..args.common.flags() };
+    let flags = Flags { listen: args.listen.clone(), behind_proxy: args.behind_proxy, ..args.common.flags() };
     let settings = settings(&flags)?;
     let listen = addresses(&settings.server.listen)
         .map_err(|e| format!("`server.listen`: {} is no address: {e}", settings.server.listen))?;
@@ -50,7 +49,8 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
         );
     }
     let runtime = runtime()?;
-    let house = House { settings: &settings, registry: &built.registry, accounts: (!args.open).then_some(flags) };
+    let house =
+        House { settings: &settings, registry: &built.registry, accounts: (!args.open).then_some(flags) };
     let served = runtime.block_on(serve(house, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.

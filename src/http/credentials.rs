@@ -42,8 +42,7 @@ fn read(text: &str) -> Option<Presented> {
     let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
     let plain = |text: &str| !text.chars().any(char::is_control);
-    (!name.is_empty() && plain(name))
-        .then(|| Presented::Basic(name.to_owned(), Secret::new(password)))
+    (!name.is_empty() && plain(name)).then(|| Presented::Basic(name.to_owned(), Secret::new(password)))
 }
 
 #[cfg(test)]

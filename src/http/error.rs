@@ -205,7 +205,8 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
         AuthError::Exists(_) | AuthError::Stale => (StatusCode::CONFLICT, "CONFLICT"),
         AuthError::Refused(_) => (StatusCode::FORBIDDEN, "DENIED"),
         AuthError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
-        AuthError::Storage(storage::error::Error::Full) | AuthError::Metadata(metadata::error::Error::Full) => {
+        AuthError::Storage(storage::error::Error::Full)
+        | AuthError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
         }
         AuthError::Source { .. } | AuthError::Key(_) | AuthError::Storage(_) | AuthError::Metadata(_) => {

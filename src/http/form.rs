@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn forms_read_as_html_says() {
-        let form = Form::read("scope=repository%3Aa%2Fb%3Apull+repository:c:push&scope=x&empty=&flag&=z&p=a%2Bb");
+        let form =
+            Form::read("scope=repository%3Aa%2Fb%3Apull+repository:c:push&scope=x&empty=&flag&=z&p=a%2Bb");
         assert_eq!(form.all("scope").collect::<Vec<_>>(), ["repository:a/b:pull repository:c:push", "x"]);
         assert_eq!(form.first("empty"), None);
         assert_eq!(form.first("p"), Some("a+b"));

@@ -14,8 +14,8 @@ use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use std::io;
 use std::pin::Pin;
-use std::sync::{LazyLock, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 

@@ -71,9 +71,7 @@ pub async fn answer(
             response.headers_mut().insert(WWW_AUTHENTICATE, basic);
             Ok(response)
         }
-        Err(Refused::Request(kind, why)) => {
-            Ok(refused(StatusCode::BAD_REQUEST, kind, "UNSUPPORTED", &why))
-        }
+        Err(Refused::Request(kind, why)) => Ok(refused(StatusCode::BAD_REQUEST, kind, "UNSUPPORTED", &why)),
     }
 }
 
@@ -115,9 +113,7 @@ async fn post(
         form.first(name).map(ToOwned::to_owned).ok_or(Refused::Request("invalid_request", why))
     };
     let word = match form.first("grant_type") {
-        Some("password") => {
-            Word::Password(required("username")?, Secret::new(required("password")?))
-        }
+        Some("password") => Word::Password(required("username")?, Secret::new(required("password")?)),
         Some("refresh_token") => Word::Refresh(Secret::new(required("refresh_token")?)),
         Some(_) => {
             let why = "`grant_type` is password or refresh_token";
@@ -153,7 +149,8 @@ async fn issue(
     if form.is_full() {
         return Err(bad("too many parameters; ask for fewer scopes at once".into()));
     }
-    let scopes = scope::parse_all(&form.all("scope").collect::<Vec<_>>()).map_err(|error| bad(error.to_string()))?;
+    let scopes =
+        scope::parse_all(&form.all("scope").collect::<Vec<_>>()).map_err(|error| bad(error.to_string()))?;
     let service = form.first("service").unwrap_or(gate.service());
     if !gate.serves(service) {
         let why = "`service` is not one that this issuer gives tokens for";

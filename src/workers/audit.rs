@@ -143,7 +143,8 @@ async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: 
 }
 
 async fn trim(trail: &Trail) {
-    let oldest = trail.clock.unix_millis().saturating_sub(trail.config.keep_days.saturating_mul(24 * 3600 * 1000));
+    let oldest =
+        trail.clock.unix_millis().saturating_sub(trail.config.keep_days.saturating_mul(24 * 3600 * 1000));
     loop {
         match trail.audit.trim(oldest, trail.config.events_max).await {
             Ok(true) => tokio::task::yield_now().await,

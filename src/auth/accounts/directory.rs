@@ -185,9 +185,10 @@ fn login_bytes(login: &Login) -> usize {
 }
 
 fn token_bytes(token: &Token) -> usize {
-    let globs = token.ceiling.as_ref().map_or(0, |ceiling| {
-        ceiling.repositories().map(|glob| glob.len() + size_of::<String>()).sum()
-    });
+    let globs = token
+        .ceiling
+        .as_ref()
+        .map_or(0, |ceiling| ceiling.repositories().map(|glob| glob.len() + size_of::<String>()).sum());
     let labels: usize = token.labels.iter().map(|(name, values)| name.len() + texts(values)).sum();
     globs + labels + texts(&token.groups) + token.description.len()
 }

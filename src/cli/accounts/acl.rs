@@ -3,8 +3,8 @@
 use crate::acl::access::Action;
 use crate::cli::accounts::api::{Api, Shape, To, encoded};
 use crate::cli::terminal::{Ending, say};
-use http::Method;
 use clap::Subcommand;
+use http::Method;
 use std::net::IpAddr;
 
 /// The commands.

@@ -69,7 +69,12 @@ impl Api {
     }
 
     /// Asks for all pages of a list and shows them as one.
-    pub fn list<const N: usize>(&self, path: &str, search: Option<&str>, shape: &Shape<N>) -> Result<(), Ending> {
+    pub fn list<const N: usize>(
+        &self,
+        path: &str,
+        search: Option<&str>,
+        shape: &Shape<N>,
+    ) -> Result<(), Ending> {
         let mut entries = Vec::new();
         let mut last: Option<String> = None;
         loop {
@@ -117,12 +122,16 @@ fn cell(entry: &Value, field: &str) -> String {
         Value::Null => String::new(),
         Value::Bool(is) => if *is { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(list) => {
-            list.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), Into::into)).collect::<Vec<_>>().join(",")
-        }
+        Value::Array(list) => list
+            .iter()
+            .map(|one| one.as_str().map_or_else(|| one.to_string(), Into::into))
+            .collect::<Vec<_>>()
+            .join(","),
         Value::Number(number) => {
             let millis = match (field, number.as_i64()) {
-                ("created" | "changed" | "expires" | "last_used", Some(secs)) => Some(secs.saturating_mul(1000)),
+                ("created" | "changed" | "expires" | "last_used", Some(secs)) => {
+                    Some(secs.saturating_mul(1000))
+                }
                 ("at_millis", millis) => millis,
                 _ => None,
             };

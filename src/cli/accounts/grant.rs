@@ -49,7 +49,9 @@ impl FromStr for Subject {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let subject = match text.split_once(':') {
-            Some((kind @ ("user" | "group" | "service-account"), name)) => json!({ "kind": kind, "name": name }),
+            Some((kind @ ("user" | "group" | "service-account"), name)) => {
+                json!({ "kind": kind, "name": name })
+            }
             Some(("service", name)) => json!({ "kind": "service-account", "name": name }),
             None if matches!(text, "everyone" | "anonymous") => json!({ "kind": text }),
             _ => return Err("it is user:NAME, group:NAME, service:NAME, everyone or anonymous".into()),

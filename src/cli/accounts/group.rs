@@ -73,8 +73,11 @@ pub fn run(command: &Group) -> Result<(), Ending> {
     match command {
         Group::Add { name, description, to } => {
             let api = Api::open(to)?;
-            let made =
-                api.send(Method::POST, "/groups", Some(&json!({ "name": name, "description": description })))?;
+            let made = api.send(
+                Method::POST,
+                "/groups",
+                Some(&json!({ "name": name, "description": description })),
+            )?;
             api.show(&made, &SHAPE)
         }
         Group::List { to } => Api::open(to)?.list("/groups", None, &SHAPE),

@@ -69,7 +69,9 @@ impl NewToken {
             Some(0) => return Err(Ending::Usage("--days is at least 1".into())),
             Some(days) => Some(days.saturating_mul(24 * 3600)),
         };
-        Ok(json!({ "description": self.description, "ceiling": ceiling, "api": self.api, "lifetime_secs": lifetime }))
+        Ok(
+            json!({ "description": self.description, "ceiling": ceiling, "api": self.api, "lifetime_secs": lifetime }),
+        )
     }
 }
 

@@ -105,7 +105,8 @@ impl Profile {
     fn fields(&self) -> Map<String, Value> {
         let fields =
             [("email", &self.email), ("first_name", &self.first_name), ("last_name", &self.last_name)];
-        let given = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?))));
+        let given =
+            fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?))));
         given.collect()
     }
 }
@@ -144,10 +145,13 @@ pub fn run(command: &User) -> Result<(), Ending> {
                 }
             }
             if body.is_empty() {
-                return Err(Ending::Usage("nothing to change was given; see `holdfast user set --help`".into()));
+                return Err(Ending::Usage(
+                    "nothing to change was given; see `holdfast user set --help`".into(),
+                ));
             }
             let api = Api::open(&set.named.to)?;
-            let changed = api.send(Method::PATCH, &path(&["users", &set.named.name]), Some(&Value::Object(body)))?;
+            let changed =
+                api.send(Method::PATCH, &path(&["users", &set.named.name]), Some(&Value::Object(body)))?;
             api.show(&changed, &SHAPE)
         }
         User::Passwd { named, password } => {

@@ -2,8 +2,8 @@
 
 use crate::auth::gate::Gate;
 use crate::events::event::{Event, What};
-use crate::http::body::Outgoing;
 use crate::http::api::table::Captured;
+use crate::http::body::Outgoing;
 use crate::http::error::Problem;
 use crate::http::form::Form;
 use crate::http::guard::Guest;
@@ -55,18 +55,19 @@ impl<'a> Call<'a> {
 
     /// The body as a value. A field that is not known is refused: nobody sets what they may not by guessing its name.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|error| Problem::Api(format!("the body does not read: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Problem::Api(format!("the body does not read: {error}")))
     }
 
     /// Which page is asked for: `n` entries, after `last`.
     pub fn page(&self) -> Result<Page, Problem> {
         let entries_max = match self.query.first("n") {
             None => ENTRIES,
-            Some(n) => n
-                .parse::<usize>()
-                .ok()
-                .filter(|n| (1..=ENTRIES_MAX).contains(n))
-                .ok_or_else(|| Problem::Api(format!("`n` is a number of entries from 1 to {ENTRIES_MAX}")))?,
+            Some(n) => {
+                n.parse::<usize>().ok().filter(|n| (1..=ENTRIES_MAX).contains(n)).ok_or_else(|| {
+                    Problem::Api(format!("`n` is a number of entries from 1 to {ENTRIES_MAX}"))
+                })?
+            }
         };
         Ok(Page { entries_max, last: self.query.first("last").map(ToOwned::to_owned) })
     }

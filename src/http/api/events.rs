@@ -14,8 +14,10 @@ pub async fn list(call: &Call<'_>) -> Reply {
         Some(id) => Some(id.parse::<u64>().map_err(|_| invalid("`last` is the id of an event"))?),
     };
     let audit = &call.door.registry.metadata.audit;
-    let found = audit.newest(before, page.entries_max).await.map_err(|e| Problem::Rule(Error::Metadata(e)))?;
-    let next = (found.len() == page.entries_max).then(|| found.last().map(|entry| entry.id.to_string())).flatten();
+    let found =
+        audit.newest(before, page.entries_max).await.map_err(|e| Problem::Rule(Error::Metadata(e)))?;
+    let next =
+        (found.len() == page.entries_max).then(|| found.last().map(|entry| entry.id.to_string())).flatten();
     let entries: Vec<Value> = found
         .iter()
         .filter_map(|entry| {

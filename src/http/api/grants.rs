@@ -71,7 +71,11 @@ async fn account(gate: &Gate, name: &str) -> Result<Identity, Problem> {
         return Ok(Identity::anonymous());
     }
     let known = gate.find(name).await?.map(|login| login.identity);
-    Ok(known.unwrap_or_else(|| Identity { kind: AccountKind::User, name: name.to_owned(), ..Identity::anonymous() }))
+    Ok(known.unwrap_or_else(|| Identity {
+        kind: AccountKind::User,
+        name: name.to_owned(),
+        ..Identity::anonymous()
+    }))
 }
 
 /// What is doubtful in the rules of the configuration.

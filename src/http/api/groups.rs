@@ -82,6 +82,9 @@ pub async fn member(call: &Call<'_>, joins: bool) -> Reply {
         Ok(())
     })
     .await?;
-    call.changed(format!("group {}", call.name()), &format!("{} {told}", if joins { "with" } else { "without" }));
+    call.changed(
+        format!("group {}", call.name()),
+        &format!("{} {told}", if joins { "with" } else { "without" }),
+    );
     done()
 }

@@ -2,9 +2,9 @@
 
 use crate::acl::identity::AccountKind;
 use crate::auth::accounts::form::{NewToken, OwnProfile};
+use crate::auth::accounts::mint::{self, Remembered};
 use crate::auth::accounts::owner::{Owner, SOURCE};
 use crate::auth::accounts::user::Profile;
-use crate::auth::accounts::mint::{self, Remembered};
 use crate::auth::accounts::{tokens, users};
 use crate::auth::authenticator::Credentials;
 use crate::auth::chain::Outcome;
@@ -71,8 +71,7 @@ pub async fn password(call: &Call<'_>) -> Reply {
     }
     let (gate, name) = (call.gate()?, own(call)?);
     let form: Form = call.read()?;
-    let credentials =
-        Credentials { name: name.to_owned(), password: form.old, address: call.guest.address };
+    let credentials = Credentials { name: name.to_owned(), password: form.old, address: call.guest.address };
     match gate.chain.authenticate(&credentials).await? {
         Outcome::Known(login) if login.token.is_none() && login.source == SOURCE => {}
         Outcome::Throttled { retry_secs } => return Err(Problem::Throttled(retry_secs)),

@@ -63,7 +63,8 @@ fn operation(row: &Row) -> Value {
     });
     if let Some(operation) = operation.as_object_mut() {
         if !row.body.is_empty() {
-            operation.insert("requestBody".into(), value!({ "required": true, "content": content(row.body) }));
+            operation
+                .insert("requestBody".into(), value!({ "required": true, "content": content(row.body) }));
         }
         if row.needs == Needs::Nothing {
             operation.insert("security".into(), value!([]));
@@ -79,9 +80,7 @@ fn parameters(row: &Row) -> Vec<Value> {
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| value!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    let query = |name: &str, kind: &str, what: &str| {
-        value!({ "name": name, "in": "query", "description": what, "schema": { "type": kind } })
-    };
+    let query = |name: &str, kind: &str, what: &str| value!({ "name": name, "in": "query", "description": what, "schema": { "type": kind } });
     if row.is_list() {
         parameters.push(query("n", "integer", "Entries of a page, at most 1000"));
         parameters.push(query("last", "string", "Entries after this one"));

@@ -61,7 +61,9 @@ fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
             let name: Repository = call.repository()?;
             return guard::admit(call.door, guest, RegistryNeeds::Of(&name, action));
         }
-        Needs::Account if row.operation == Op::Repositories => session.may_list(&gate.authority, gate.from(guest.address)),
+        Needs::Account if row.operation == Op::Repositories => {
+            session.may_list(&gate.authority, gate.from(guest.address))
+        }
         Needs::Account => session.may_use_api(),
         Needs::Administrator if session.identity.admin => session.may_use_api(),
         Needs::Administrator => Leave::No,

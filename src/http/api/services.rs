@@ -39,7 +39,8 @@ pub async fn change(call: &Call<'_>) -> Reply {
         Some(false) => "enabled",
         None => "changed",
     };
-    let changed = to_the_end(async move { Ok(services::change(&gate.directory, &name, form).await?) }).await?;
+    let changed =
+        to_the_end(async move { Ok(services::change(&gate.directory, &name, form).await?) }).await?;
     call.changed(format!("service account {}", changed.name), told);
     json(StatusCode::OK, &changed)
 }

@@ -90,13 +90,7 @@ pub struct Row {
     pub answer: (u16, &'static str),
 }
 
-fn row(
-    method: Method,
-    path: &'static str,
-    operation: Operation,
-    needs: Needs,
-    summary: &'static str,
-) -> Row {
+fn row(method: Method, path: &'static str, operation: Operation, needs: Needs, summary: &'static str) -> Row {
     Row { method, path, operation, needs, summary, body: "", answer: (204, "") }
 }
 
@@ -209,7 +203,11 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Row, Captured), Unr
             known = true;
         }
     }
-    Err(if known { Unroutable::Method("GET, POST, PUT, PATCH, DELETE, as /api/v1/openapi.json says") } else { Unroutable::NotFound })
+    Err(if known {
+        Unroutable::Method("GET, POST, PUT, PATCH, DELETE, as /api/v1/openapi.json says")
+    } else {
+        Unroutable::NotFound
+    })
 }
 
 fn matches(pattern: &'static str, path: &str) -> Option<Captured> {
@@ -266,7 +264,12 @@ mod tests {
             (Method::GET, "/me", Op::Me, of(&[])),
             (Method::DELETE, "/users/j%C3%B6rg%40x", Op::UserRemove, of(&[("name", "jörg@x")])),
             (Method::GET, "/repositories/team/app", Op::Repository, of(&[("repository", "team/app")])),
-            (Method::DELETE, "/repositories/a/b/c/-/tags/1.0", Op::TagRemove, of(&[("repository", "a/b/c"), ("tag", "1.0")])),
+            (
+                Method::DELETE,
+                "/repositories/a/b/c/-/tags/1.0",
+                Op::TagRemove,
+                of(&[("repository", "a/b/c"), ("tag", "1.0")]),
+            ),
             (Method::GET, "/repositories/tags/-/tags", Op::Tags, of(&[("repository", "tags")])),
         ] {
             assert_eq!(found(&method, path), Some((operation, captured)), "{path}");

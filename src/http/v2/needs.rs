@@ -48,7 +48,9 @@ impl Needs<'_> {
             Self::Credential => None,
             Self::Listing => Some("registry:catalog:*".into()),
             // Clients that push also look at what is there.
-            Self::Of(name, Action::Push) | Self::GoingOn(name) => Some(format!("repository:{name}:pull,push")),
+            Self::Of(name, Action::Push) | Self::GoingOn(name) => {
+                Some(format!("repository:{name}:pull,push"))
+            }
             Self::Of(name, action) => Some(format!("repository:{name}:{action}")),
         }
     }

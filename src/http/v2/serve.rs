@@ -48,9 +48,7 @@ async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Ans
             listing::referrers(door, name, digest, artifact_type, page).await
         }
         Route::ManifestGet(name, reference) => manifests::get(door, &asked.head, name, reference).await,
-        Route::ManifestPut(name, reference, tags) => {
-            manifests::put(door, asked, name, reference, tags).await
-        }
+        Route::ManifestPut(name, reference, tags) => manifests::put(door, asked, name, reference, tags).await,
         Route::ManifestDelete(name, reference) => manifests::delete(door, name, reference).await,
         Route::BlobGet(name, digest) => blobs::get(door, &asked.head, name, digest).await,
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
@@ -70,9 +68,7 @@ async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Ans
 /// that are removed. Layers come and go with their manifests.
 fn event(route: &Route, method: &Method, guest: &Guest) -> Option<Event> {
     let (what, object) = match route {
-        Route::ManifestGet(name, reference) if *method == Method::GET => {
-            (What::Pull, named(name, reference))
-        }
+        Route::ManifestGet(name, reference) if *method == Method::GET => (What::Pull, named(name, reference)),
         Route::ManifestPut(name, reference, _) => (What::Push, named(name, reference)),
         Route::ManifestDelete(name, reference) => (What::Delete, named(name, reference)),
         Route::BlobDelete(name, digest) => (What::Delete, format!("{name}@{digest} (blob)")),

@@ -91,7 +91,8 @@ pub async fn append(
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
     let appended: Result<Upload, Problem> =
-        to_the_end(async move { Ok(uploads::append(&registry, session(&name, id, &owner), chunk).await?) }).await;
+        to_the_end(async move { Ok(uploads::append(&registry, session(&name, id, &owner), chunk).await?) })
+            .await;
     match appended {
         Ok(upload) => Ok(standing(StatusCode::ACCEPTED, &repository, id, upload.offset)),
         Err(problem) => told_where(problem, &repository, id),
@@ -109,9 +110,10 @@ pub async fn finish(
     let owner = guest.session.owner_key();
     let chunk = chunk(door, asked)?;
     let (registry, name) = (door.registry.clone(), repository.clone());
-    let finished: Result<(), Problem> =
-        to_the_end(async move { Ok(uploads::finish(&registry, session(&name, id, &owner), chunk, &digest).await?) })
-            .await;
+    let finished: Result<(), Problem> = to_the_end(async move {
+        Ok(uploads::finish(&registry, session(&name, id, &owner), chunk, &digest).await?)
+    })
+    .await;
     match finished {
         Ok(()) => Ok(created(&repository, &digest)),
         Err(problem) => told_where(problem, &repository, id),
@@ -122,7 +124,8 @@ pub async fn finish(
 pub async fn cancel(door: &Door, guest: &Guest, repository: Repository, id: UploadId) -> Answer {
     let owner = guest.session.owner_key();
     let registry = door.registry.clone();
-    to_the_end(async move { Ok(uploads::cancel(&registry, session(&repository, id, &owner)).await?) }).await?;
+    to_the_end(async move { Ok(uploads::cancel(&registry, session(&repository, id, &owner)).await?) })
+        .await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
