@@ -16,6 +16,7 @@
 mod testkit;
 
 mod admin_socket;
+mod accounts;
 mod adoption;
 mod adoption_traps;
 mod bad_bodies;

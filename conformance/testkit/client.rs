@@ -109,6 +109,11 @@ impl Request {
         self
     }
 
+    /// Whether it has a header of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
     fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
@@ -344,9 +349,22 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 pub struct Client {
     /// Where the server listens.
     pub addr: SocketAddr,
+    /// The `Authorization` header of every request that has none of its own.
+    pub authorization: Option<&'static str>,
 }
 
 impl Client {
+    /// A client of the server at this address, which shows nothing.
+    pub fn at(addr: SocketAddr) -> Self {
+        Self { addr, authorization: None }
+    }
+
+    /// The same client, which sends this `Authorization` header. (It lives as long as the test program.)
+    #[must_use]
+    pub fn authorized(self, value: &str) -> Self {
+        Self { authorization: Some(value.to_owned().leak()), ..self }
+    }
+
     /// Sends a request; a wire that fails is a failed test.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Answer {
@@ -355,7 +373,13 @@ impl Client {
 
     /// Sends a request to a server that may die meanwhile.
     pub fn try_send(&self, request: &Request) -> io::Result<Answer> {
-        Connection::open(self.addr)?.exchange(request)
+        let mut connection = Connection::open(self.addr)?;
+        match self.authorization {
+            Some(value) if !request.has("Authorization") => {
+                connection.exchange(&request.clone().header("Authorization", value))
+            }
+            _ => connection.exchange(request),
+        }
     }
 
     /// Opens a connection that the test drives by hand.

@@ -2,6 +2,7 @@
 //! It must not know the project's own code: everything here is written against the specification and the
 //! wire, so that a mistake of the server cannot hide behind the same mistake in its client.
 
+pub mod accounts;
 pub mod answer;
 pub mod chance;
 pub mod client;

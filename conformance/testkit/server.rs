@@ -23,6 +23,7 @@ pub struct Home {
     env: Vec<(String, String)>,
     flags: Vec<String>,
     serve_flags: Vec<String>,
+    accounts: bool,
     lives: AtomicUsize,
 }
 
@@ -37,6 +38,7 @@ impl Home {
             env: Vec::new(),
             flags: Vec::new(),
             serve_flags: Vec::new(),
+            accounts: false,
             lives: AtomicUsize::new(0),
         }
     }
@@ -45,6 +47,12 @@ impl Home {
     pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.env.push((name.to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Starts the server with accounts, and gives its administrator the password of the tests.
+    pub fn with_accounts(mut self) -> Self {
+        self.accounts = true;
+        self.env("HOLDFAST_ADMIN_PASSWORD", super::accounts::ADMIN_PASSWORD)
     }
 
     /// Adds a flag for `serve` alone.
@@ -127,7 +135,10 @@ impl Home {
         let life = self.lives.fetch_add(1, Ordering::SeqCst);
         let log = self.folder.path().join(format!("stderr.{life}"));
         let mut command = self.command("serve");
-        command.args(["--open", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data).args(&self.serve_flags);
+        if !self.accounts {
+            command.arg("--open");
+        }
+        command.args(["--listen", "127.0.0.1:0", "--data"]).arg(&self.data).args(&self.serve_flags);
         command.stdout(Stdio::piped()).stderr(File::create(&log).expect("a log file"));
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -153,6 +164,7 @@ impl Home {
     pub fn copy(&self) -> Home {
         let mut copy = Home::new();
         copy.env.clone_from(&self.env);
+        copy.accounts = self.accounts;
         super::disk::copy_folder(&self.data, &copy.data);
         copy
     }
@@ -169,7 +181,7 @@ pub struct Server {
 impl Server {
     /// A client for it.
     pub fn client(&self) -> Client {
-        Client { addr: self.addr.expect("the server listens") }
+        Client::at(self.addr.expect("the server listens"))
     }
 
     /// What it wrote to stderr so far.

@@ -198,7 +198,7 @@ mod tests {
             ("token_lifetime_secs = 59", "auth.token_lifetime_secs"),
             ("token_lifetime_secs = 3601", "auth.token_lifetime_secs"),
             ("refresh_idle_days = 0", "auth.refresh_idle_days"),
-            ("verified_password_secs = 3601", "auth.verified_password_secs"),
+            ("[passwords]\nremember_secs = 3601", "auth.passwords.remember_secs"),
             ("[signing]\nrotation_days = 0", "auth.signing.rotation_days"),
             ("[signing]\nkey_id = 'x5c'\nkey = 'a'", "auth.signing.key_id"),
             ("[signing]\ncertificate = 'a'", "auth.signing.certificate"),

@@ -159,6 +159,13 @@ impl Session {
         self.leave(authority, from, &Access { kind: REGISTRY, name: CATALOG, action: EVERY })
     }
 
+    /// Whether they may see a repository in a list that they may have. The token that lets them list names no
+    /// repository, so what it was issued for is not asked: what its account may pull is.
+    pub fn may_see(&self, authority: &Authority, from: From<'_>, repository: &str) -> bool {
+        let access = Access::repository(repository, Action::Pull);
+        self.is_given(authority, from, &access)
+    }
+
     /// Whether their credential reaches the admin API at all. What they may do there is asked for by itself.
     pub fn may_use_api(&self) -> Leave {
         let granted = match &self.granted {
@@ -173,15 +180,20 @@ impl Session {
     }
 
     fn leave(&self, authority: &Authority, from: From<'_>, access: &Access<'_>) -> Leave {
-        let caller = Caller { identity: &self.identity, address: from.address, service: from.service };
-        let beneath = self.ceiling.as_ref().is_none_or(|ceiling| ceiling.admits(access));
-        if !beneath || !authority.decide(&caller, access).allowed {
+        if !self.is_given(authority, from, access) {
             return self.otherwise();
         }
         match &self.granted {
             Some(granted) if !gives(granted, access) => Leave::Ask,
             _ => Leave::Yes,
         }
+    }
+
+    /// Whether the rules give it to the account, beneath the ceiling of what was shown.
+    fn is_given(&self, authority: &Authority, from: From<'_>, access: &Access<'_>) -> bool {
+        let caller = Caller { identity: &self.identity, address: from.address, service: from.service };
+        self.ceiling.as_ref().is_none_or(|ceiling| ceiling.admits(access))
+            && authority.decide(&caller, access).allowed
     }
 
     /// What they get who may not: anonymous callers may come back with a name.

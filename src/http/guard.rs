@@ -89,7 +89,13 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
     refuse(gate, guest, needs.scope(), leave)
 }
 
-/// Whether a guest may pull from a repository. For lists, and for the sources of mounts.
+/// Whether a guest may see a repository in a list.
+pub fn may_see(door: &Door, guest: &Guest, repository: &Repository) -> bool {
+    let Some(gate) = &door.gate else { return true };
+    guest.session.may_see(&gate.authority, gate.from(guest.address), repository.as_str())
+}
+
+/// Whether a guest may pull from a repository: for the sources of mounts.
 pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     let Some(gate) = &door.gate else { return true };
     let from = gate.from(guest.address);

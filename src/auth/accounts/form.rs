@@ -195,6 +195,9 @@ fn person(email: Option<&str>, first_name: Option<&str>, last_name: Option<&str>
 
 fn glob(text: &str) -> Result<()> {
     name::line("a glob of repositories", text, GLOB_BYTES_MAX)?;
+    if text.is_empty() {
+        return Err(Error::Invalid("an empty glob fits no repository".into()));
+    }
     check_glob(text)
 }
 
@@ -234,8 +237,8 @@ mod tests {
     fn ceilings_are_bounded_and_give_something() {
         let form = |repositories: &[&str], actions: &[Action]| {
             let repositories = repositories.iter().map(|&glob| glob.to_owned()).collect::<Vec<_>>();
-            let ceiling = Some(Ceiling::new(&repositories, actions.to_vec()).unwrap());
-            NewToken { ceiling, ..NewToken::default() }.check()
+            let ceiling = Ceiling::new(&repositories, actions.to_vec()).map_err(Error::Invalid)?;
+            NewToken { ceiling: Some(ceiling), ..NewToken::default() }.check()
         };
         assert!(form(&["a/**", "b"], &Action::ALL).is_ok());
         assert!(form(&[], &Action::ALL).is_err() && form(&["a"], &[]).is_err());

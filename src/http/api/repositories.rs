@@ -24,7 +24,7 @@ pub async fn list(call: &Call<'_>) -> Reply {
     page.last = call.door.cursors.open(page.last);
     let search = call.query.first("search").unwrap_or_default().to_lowercase();
     let keep =
-        |name: &Repository| name.as_str().contains(&search) && guard::may_pull(call.door, call.guest, name);
+        |name: &Repository| name.as_str().contains(&search) && guard::may_see(call.door, call.guest, name);
     let found = listing::repositories_where(&call.door.registry, &page, &keep, SCANNED_MAX).await?;
     let next = call.door.cursors.seal(found.next, found.entries.last());
     let entries = found.entries.into_iter().map(|name| Entry { name }).collect();

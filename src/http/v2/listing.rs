@@ -25,7 +25,7 @@ pub async fn catalog(door: &Door, guest: &Guest, mut page: Page) -> Answer {
         repositories: Vec<Repository>,
     }
     page.last = door.cursors.open(page.last);
-    let keep = |name: &Repository| guard::may_pull(door, guest, name);
+    let keep = |name: &Repository| guard::may_see(door, guest, name);
     let listed = listing::repositories_where(&door.registry, &page, &keep, SCANNED_MAX).await?;
     let next = next_link("/v2/_catalog", &page, door.cursors.seal(listed.next, listed.entries.last()));
     Ok(json(&Catalog { repositories: listed.entries }, next))
