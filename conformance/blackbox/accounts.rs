@@ -35,7 +35,8 @@ fn policy_holds(server: &Running, readonly: Client, someuser: Client, anonymous_
         assert_eq!(pulls(anonymous, repository), if open { 200 } else { 401 }, "{repository}");
         assert_eq!(pushes(anonymous, repository), 401, "{repository}");
     }
-    let listed = |client: Client| client.send(&get("/v2/_catalog")).expect(200).json()["repositories"].clone();
+    let listed =
+        |client: Client| client.send(&get("/v2/_catalog")).expect(200).json()["repositories"].clone();
     assert_eq!(listed(readonly), listed(admin));
     let own = ["hello-world", "someuser/app", "someuser/deep/er"];
     assert_eq!(listed(someuser), json!(own[usize::from(!anonymous_is_everybody)..]));
@@ -118,8 +119,36 @@ fn the_metadata_may_be_lost_and_everybody_still_logs_in() {
     std::fs::remove_dir_all(home.data().join("metadata")).unwrap();
     let server = home.start();
     let secret = minted["secret"].as_str().unwrap();
-    for value in [basic("admin", ADMIN_PASSWORD), basic("alice", "password of alice"), basic("alice", secret)] {
+    for value in [basic("admin", ADMIN_PASSWORD), basic("alice", "password of alice"), basic("alice", secret)]
+    {
         assert_eq!(pulls(server.client().authorized(&value), "team/app"), 200);
     }
     server.kill();
+}
+
+#[test]
+fn the_trail_tells_of_refusals_and_of_nothing_that_was_allowed() {
+    let server = guarded();
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    admin.api("GET", "/users", None).expect(200);
+    alice.api("GET", "/me", None).expect(200);
+    let denied =
+        alice.send(&crate::testkit::client::post("/v2/team/app/blobs/uploads/")).refused(403, "DENIED");
+    // docker takes the sentence that it knows by itself for a failure that may pass, and tries for a minute
+    assert_ne!(denied.json()["errors"][0]["message"], "requested access to the resource is denied");
+    let began = std::time::Instant::now();
+    loop {
+        let told = admin.api("GET", "/events?n=1000", None).expect(200).json();
+        let refused = |event: &&serde_json::Value| event["what"] == "access-refused";
+        let refused: Vec<_> = told["entries"].as_array().unwrap().iter().filter(refused).collect();
+        if let [only] = refused[..] {
+            assert_eq!(
+                (&only["who"], &only["object"]),
+                (&json!("alice"), &json!("repository:team/app:pull,push"))
+            );
+            break;
+        }
+        assert!(refused.is_empty() && began.elapsed().as_secs() < 30, "{refused:?}");
+    }
 }

@@ -9,9 +9,13 @@ use crate::upstream::error::Told;
 use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+
+/// What is escaped in a segment: all but what never needs it (RFC 3986, section 2.3). A dot is, as `..` would mean
+/// something.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
 /// Where, and how the answer looks.
 #[derive(Debug, Args)]
@@ -149,5 +153,16 @@ pub fn path(segments: &[&str]) -> String {
 
 /// A text as a part of a URL.
 pub fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_calls_its_pages_stays_as_it_is_and_no_name_can_leave_its_segment() {
+        assert_eq!(path(&["service-accounts", "ci_1~a", "secrets"]), "/service-accounts/ci_1~a/secrets");
+        assert_eq!(path(&["users", "..", "a/b?c#d%e ü"]), "/users/%2E%2E/a%2Fb%3Fc%23d%25e%20%C3%BC");
+    }
 }
