@@ -2,8 +2,9 @@
 //! a corner of their own, and anonymous callers one image. By grants, and by rules of the configuration.
 
 use crate::testkit::accounts::{ADMIN_PASSWORD, basic, guarded, guarded_with, user};
+use crate::testkit::answer::Answer;
 use crate::testkit::client::{Client, get};
-use crate::testkit::image::image;
+use crate::testkit::image::{digest_of, image};
 use crate::testkit::server::{Home, Running};
 use serde_json::json;
 
@@ -151,4 +152,38 @@ fn the_trail_tells_of_refusals_and_of_nothing_that_was_allowed() {
         }
         assert!(refused.is_empty() && began.elapsed().as_secs() < 30, "{refused:?}");
     }
+}
+
+#[test]
+fn a_mount_needs_a_token_for_its_source_too() {
+    let server = guarded();
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    admin.grant(&user("alice"), "team/*", &["pull", "push"]);
+    for repository in ["team/base", "secret/base"] {
+        admin.push(repository, "1", &image([repository]));
+    }
+    let mount = |client: Client, blob: &str, from: &str| {
+        let query = format!("mount={}{from}", digest_of(blob));
+        client.send(&crate::testkit::client::post(format!("/v2/team/app/blobs/uploads/?{query}")))
+    };
+    let both = r#"scope="repository:team/app:pull,push repository:team/base:pull""#;
+    let challenged = |answer: &Answer| answer.need("www-authenticate").contains(both);
+    assert!(challenged(&mount(*server, "team/base", "&from=team/base").refused(401, "UNAUTHORIZED")));
+    let narrow = server.bearer(&alice.token(&["repository:team/app:pull,push"]));
+    let wide = server.bearer(&alice.token(&[
+        "repository:team/app:pull,push",
+        "repository:team/base:pull",
+        "repository:secret/base:pull",
+    ]));
+    // With the source named, and with none named: somebody who may not pull there learns nothing, not even that it is.
+    for (from, other) in [("&from=team/base", "&from=secret/base"), ("", "")] {
+        assert!(challenged(&mount(narrow, "team/base", from).refused(401, "UNAUTHORIZED")), "{from}");
+        for client in [narrow, wide, alice] {
+            mount(client, "secret/base", other).expect(202);
+            mount(client, "nowhere", other).expect(202);
+        }
+    }
+    mount(wide, "team/base", "").expect(201);
+    mount(alice, "team/base", "&from=team/base").expect(201);
 }

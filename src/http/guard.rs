@@ -81,7 +81,9 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
         Needs::Credential => Leave::Yes,
         Needs::Listing => session.may_list(&gate.authority, from),
         Needs::Of(name, action) => session.may(&gate.authority, from, name.as_str(), action),
-        Needs::GoingOn(name) => session.may(&gate.authority, from, name.as_str(), Action::Push),
+        Needs::GoingOn(name) | Needs::Mount(name, _) => {
+            session.may(&gate.authority, from, name.as_str(), Action::Push)
+        }
     };
     if leave == Leave::Yes {
         return Ok(());
@@ -95,11 +97,28 @@ pub fn may_see(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     guest.session.may_see(&gate.authority, gate.from(guest.address), repository.as_str())
 }
 
-/// Whether a guest may pull from a repository: for the sources of mounts.
-pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
-    let Some(gate) = &door.gate else { return true };
-    let from = gate.from(guest.address);
-    guest.session.may(&gate.authority, from, repository.as_str(), Action::Pull) == Leave::Yes
+/// From which of these repositories a guest may mount: as one may pull, but who may from none is only sent to upload.
+/// It is asked of the token too, so that one for a repository does not reach into others: a client whose account may
+/// pull there is told with which token to come back.
+pub fn source(
+    door: &Door,
+    guest: &Guest,
+    to: &Repository,
+    sources: Vec<Repository>,
+) -> Result<Option<Repository>, Problem> {
+    let Some(gate) = &door.gate else { return Ok(sources.into_iter().next()) };
+    let (session, asks) = (&guest.session, gate.from(guest.address));
+    let may = |from: &Repository| session.may(&gate.authority, asks, from.as_str(), Action::Pull);
+    if let Some(from) = sources.iter().find(|from| may(from) == Leave::Yes) {
+        return Ok(Some(from.clone()));
+    }
+    match sources.iter().find(|from| session.may_see(&gate.authority, asks, from.as_str())) {
+        Some(from) => {
+            let scope = Needs::Mount(to, Some(from)).scope();
+            Err(challenge(gate, guest.origin.clone(), scope, Why::InsufficientScope))
+        }
+        None => Ok(None),
+    }
 }
 
 /// The answer to `leave`. To somebody who may not: another credential may help, or none will.

@@ -58,7 +58,7 @@ pub async fn mount(
         Some(from) => vec![from],
         None => mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?,
     };
-    let mounted = match sources.into_iter().find(|source| guard::may_pull(door, guest, source)) {
+    let mounted = match guard::source(door, guest, &repository, sources)? {
         Some(source) => {
             let (registry, name) = (door.registry.clone(), repository.clone());
             to_the_end(async move { Ok(mounting::mount(&registry, &name, &digest, &source).await?) }).await?
