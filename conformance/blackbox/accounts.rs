@@ -187,3 +187,21 @@ fn a_mount_needs_a_token_for_its_source_too() {
     mount(wide, "team/base", "").expect(201);
     mount(alice, "team/base", "&from=team/base").expect(201);
 }
+
+#[test]
+fn the_catalog_of_another_registry_is_not_for_everybody() {
+    let server = guarded_with(Home::new().env("HOLDFAST_AUTH_OTHER_SERVICES", "other"));
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    let scope = |client: Client, service: &str| {
+        let asked = get(format!("/token?service={service}&scope=registry:catalog:*"));
+        client.send(&asked).expect(200).json()["scope"].clone()
+    };
+    let body = json!({ "ceiling": { "repositories": ["team/*"], "actions": ["pull"] } });
+    let minted = admin.api("POST", "/me/tokens", Some(&body)).expect(201).json();
+    let narrow = server.login("admin", minted["secret"].as_str().unwrap());
+    for (client, given) in [(admin, true), (alice, false), (narrow, false), (*server, false)] {
+        assert_eq!(scope(client, "holdfast"), "registry:catalog:*", "ours shows what each may pull");
+        assert_eq!(scope(client, "other"), if given { "registry:catalog:*" } else { "" });
+    }
+}

@@ -44,6 +44,17 @@ equal() { [[ -n $1 && $1 == "$2" ]] || { echo "  '$1' is not '$2'"; return 1; };
 # fails COMMAND...: the command is expected to fail
 fails() { ! "$@"; }
 
+# said PATTERN COMMAND...: the command fails, and says why in words that the pattern has: not for another reason
+said() {
+    local out
+    out=$("${@:2}" 2>&1) && { echo "  it worked: $out"; return 1; }
+    echo "  $out"
+    grep -qiE "$1" <<< "$out"
+}
+
+# refused COMMAND...: the command fails because the registry lets nobody do that
+refused() { said 'denied|unauthorized|authentication required|forbidden|incorrect username or password' "$@"; }
+
 # ---- installing -----------------------------------------------------------------------------------------------------
 
 SUDO=()
@@ -217,6 +228,15 @@ docker_engine() {
 docker_() {
     as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"
 }
+
+# as NAME ARGUMENT...: docker with the credentials that NAME has on this machine
+as() { as_root env DOCKER_CONFIG="$WORK/home-$1" /usr/bin/docker -H "unix://$WORK/docker.sock" "${@:2}"; }
+# here: the registry at $HOST as docker calls it, which speaks to localhost without TLS
+here() { echo "localhost:${HOST##*:}"; }
+# login HOME NAME PASSWORD: docker login there
+login() { printf '%s' "$3" | as "$1" login "$(here)" --username "$2" --password-stdin; }
+# push HOME IMAGE: the image `built` under that name
+push() { as "$1" tag built "$(here)/$2" && as "$1" push "$(here)/$2"; }
 
 # ---- bytes ----------------------------------------------------------------------------------------------------------
 

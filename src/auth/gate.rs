@@ -134,7 +134,7 @@ impl Gate {
 
     /// From where somebody asks us.
     pub fn from(&self, address: Option<IpAddr>) -> From<'_> {
-        From { address, service: &self.config.service }
+        From { address, service: &self.config.service, ours: true }
     }
 
     /// Checks what somebody says.
