@@ -53,7 +53,7 @@ said() {
 }
 
 # refused COMMAND...: the command fails because the registry lets nobody do that
-refused() { said 'denied|unauthorized|authorization failed|authentication required|forbidden|incorrect username or password' "$@"; }
+refused() { said 'denied|unauthorized|authorization failed|authentication required|forbidden|(incorrect|invalid) username(/| or )password' "$@"; }
 
 # ---- installing -----------------------------------------------------------------------------------------------------
 
