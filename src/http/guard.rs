@@ -105,6 +105,9 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
 /// The answer to somebody who may not: another credential may help, or none will.
 pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
     let session = &guest.session;
+    if leave == Leave::Yes {
+        return Ok(());
+    }
     if !session.is_stranger() {
         gate.events.emit(Event {
             what: What::AccessRefused,
@@ -115,12 +118,11 @@ pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -
         });
     }
     match leave {
-        Leave::Yes => Ok(()),
         Leave::Ask => {
             let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
             Err(challenge(gate, guest.origin.clone(), scope, why))
         }
-        Leave::No => Err(Problem::Denied),
+        Leave::Yes | Leave::No => Err(Problem::Denied),
     }
 }
 
