@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// Memory for access tokens that were verified a moment ago.
 const VERIFIED_BYTES: u64 = 32 << 20;
 
-/// Builds the gate. Accounts are read by [`open`], once the metadata is whole.
+/// Builds the gate. Accounts are read by [`Accounts::open`], once the metadata is whole.
 pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn EventSink>) -> Result<Gate> {
     let (config, clock) = (&settings.auth, &registry.clock);
     let told = |mistakes: Vec<String>| Error::Invalid(mistakes.join("\n"));

@@ -180,16 +180,12 @@ impl Gate {
         text: &Secret,
         address: Option<IpAddr>,
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
-        match self.owners.token(text).await? {
-            Some(login) => {
-                self.tell(What::Login, login.identity.name.clone(), "token", address);
-                Ok(Ok(Arc::new(Session::of_login(login))))
-            }
-            None => {
-                self.tell(What::LoginRefused, String::new(), "token", address);
-                Ok(Err(Refusal::Token))
-            }
-        }
+        let Some(login) = self.owners.token(text).await? else {
+            self.tell(What::LoginRefused, String::new(), "token", address);
+            return Ok(Err(Refusal::Token));
+        };
+        self.tell(What::Login, login.identity.name.clone(), "token", address);
+        Ok(Ok(Arc::new(Session::of_login(login))))
     }
 
     async fn refresh(

@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 /// Flags of `ls`.
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// List the tags of this repository, [HOST[:PORT]/]NAME; HOST/ alone lists the repositories there
+    /// List the tags of this repository, NAME or HOST:PORT/NAME; HOST/ alone lists the repositories there
     #[arg(value_name = "REPOSITORY")]
     pub repository: Option<String>,
     /// 0: names alone; 1: with what they hold

@@ -25,7 +25,7 @@ pub const ADMIN_SOCKET: &str = "admin.sock";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which registry, and as whom")]
 pub struct Remote {
-    /// The registry: https://HOST[:PORT], http://... or unix:PATH; without it the server of this machine
+    /// The registry: https://HOST:PORT, http://... or unix:PATH; without it the server of this machine
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// Which server of this machine.

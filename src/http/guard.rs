@@ -83,10 +83,10 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
         Needs::Of(name, action) => session.may(&gate.authority, from, name.as_str(), action),
         Needs::GoingOn(name) => session.may(&gate.authority, from, name.as_str(), Action::Push),
     };
-    if leave == Leave::Yes {
-        return Ok(());
+    match leave {
+        Leave::Yes => Ok(()),
+        _ => refuse(gate, guest, needs.scope(), leave),
     }
-    refuse(gate, guest, needs.scope(), leave)
 }
 
 /// Whether a guest may see a repository in a list.
@@ -105,23 +105,24 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
 /// The answer to somebody who may not: another credential may help, or none will.
 pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
     let session = &guest.session;
+    let problem = match leave {
+        Leave::Yes => return Ok(()),
+        Leave::Ask => {
+            let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
+            challenge(gate, guest.origin.clone(), scope.clone(), why)
+        }
+        Leave::No => Problem::Denied,
+    };
     if !session.is_stranger() {
         gate.events.emit(Event {
             what: What::AccessRefused,
             who: session.identity.name.clone(),
-            object: scope.clone().unwrap_or_default(),
+            object: scope.unwrap_or_default(),
             detail: String::new(),
             address: guest.address,
         });
     }
-    match leave {
-        Leave::Yes => Ok(()),
-        Leave::Ask => {
-            let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
-            Err(challenge(gate, guest.origin.clone(), scope, why))
-        }
-        Leave::No => Err(Problem::Denied),
-    }
+    Err(problem)
 }
 
 fn challenge(gate: &Gate, origin: Option<String>, scope: Option<String>, why: Why) -> Problem {

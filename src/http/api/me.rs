@@ -43,7 +43,7 @@ pub async fn show(call: &Call<'_>) -> Reply {
     let me = Me {
         kind: identity.kind,
         name: &identity.name,
-        source: &session.source,
+        source: session.source,
         admin: identity.admin,
         groups: &identity.groups,
         profile,
