@@ -84,7 +84,10 @@ fn target(args: &Ls) -> Result<(Address, Listed), Ending> {
     }
     let (address, name) = args.remote.image(text)?;
     let ImageName { repository, tag: None, digest: None, .. } = name else {
-        return Err(Ending::Usage(format!("{text:?} is one image: see it with `holdfast inspect {text}`")));
+        return Err(Ending::Usage(format!(
+            "{text:?} is one image: see it with `holdfast inspect {text}`. (A registry has a slash behind its name: \
+             `holdfast ls {text}/`)"
+        )));
     };
     Ok((address, Listed::Tags(repository)))
 }
