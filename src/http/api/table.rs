@@ -111,7 +111,9 @@ impl Row {
     /// Parameters of its query beside those of a page, and what they are.
     pub fn queries(&self) -> &'static [(&'static str, &'static str)] {
         match self.operation {
-            Operation::Users | Operation::Repositories => &[("search", "Only names that hold this")],
+            Operation::Users | Operation::Groups | Operation::Services | Operation::Repositories => {
+                &[("search", "Only what holds this")]
+            }
             Operation::Explain => &[
                 ("account", "The account; empty for anonymous"),
                 ("action", "pull, push or delete"),

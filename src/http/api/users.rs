@@ -28,8 +28,8 @@ pub async fn create(call: &Call<'_>) -> Reply {
         Some(Value::String(text)) => Some(Secret::new(text)),
         Some(_) => return Err(Problem::Api("`password` is a text".into())),
     };
-    let form: NewUser =
-        serde_json::from_value(body).map_err(|e| Problem::Api(format!("the body does not read: {e}")))?;
+    let form: NewUser = serde_json::from_value(body)
+        .map_err(|e| Problem::Api(format!("the body does not read (`password` may be in it, too): {e}")))?;
     let hash = match &password {
         Some(password) => Some(hashed(call, password).await?),
         None => None,
