@@ -87,7 +87,7 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     });
     let catching_up = start::start(registry, unread)
         .await
-        .map_err(|e| format!("what the last run left could not be settled: {e}"))?;
+        .map_err(|e| format!("the registry could not be made ready: {e}"))?;
     if let Some(catching_up) = catching_up {
         spawn(catching_up);
     }

@@ -101,7 +101,7 @@ async fn post(
     address: Option<IpAddr>,
 ) -> Result<Issued, Refused> {
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.split(';').next().is_none_or(|kind| kind.trim() != "application/x-www-form-urlencoded") {
+    if kind.split(';').next().is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
         let why = "the body is a form: Content-Type application/x-www-form-urlencoded";
         return Err(Refused::Request("invalid_request", why.into()));
     }
