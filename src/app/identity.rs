@@ -132,7 +132,9 @@ fn hang_up() -> impl Future<Output = ()> + Send {
     async move {
         let Some(mut hangup) = hangup else { return };
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: there is no certificate in files to read again; rules are read when they change");
+            tracing::info!(
+                "SIGHUP: there is no certificate in files to read again; rules are read when they change"
+            );
         }
     }
 }

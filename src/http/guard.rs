@@ -106,7 +106,8 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
 pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
     let session = &guest.session;
     // Another token would do for an account that is asked to bring one: that is the protocol, and no refusal.
-    if leave == Leave::No || leave == Leave::Ask && !session.is_stranger() && session.identity.is_anonymous() {
+    if leave == Leave::No || leave == Leave::Ask && !session.is_stranger() && session.identity.is_anonymous()
+    {
         gate.events.emit(Event {
             what: What::AccessRefused,
             who: session.identity.name.clone(),

@@ -15,9 +15,9 @@ use crate::http::v2::answer::to_the_end;
 use crate::http::v2::needs::Needs as RegistryNeeds;
 use crate::oci::repository::Repository;
 use bytes::Bytes;
-use http::{Method, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{Method, Request};
 
 /// Where the API stands.
 pub const PREFIX: &str = "/api/v1";
