@@ -34,9 +34,13 @@ use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-/// Sessions of access tokens that are remembered.
-const LIVE_MAX: u64 = 20_000;
+/// Memory for sessions of access tokens.
+const LIVE_BYTES: u64 = 32 << 20;
+/// What a session takes, and each resource that its token names, roughly.
+const SESSION_BYTES: usize = 1024;
+const GRANTED_BYTES: usize = 256;
 /// After so many seconds an account is looked at again, even if nobody said that anything changed: that is how a
 /// change of an htpasswd file, or on another replica, is seen.
 const LIVE_SECS: u64 = 1;
@@ -75,6 +79,8 @@ struct Live {
     generation: u64,
     seen: u64,
     until: u64,
+    /// Resources, groups and labels in it.
+    texts: usize,
 }
 
 /// The parts of the gate.
@@ -112,7 +118,11 @@ pub struct Here(Cache<[u8; 32], Arc<Live>>);
 
 impl Default for Here {
     fn default() -> Self {
-        Self(Cache::new(LIVE_MAX))
+        let bytes = |_: &[u8; 32], live: &Arc<Live>| {
+            u32::try_from(SESSION_BYTES + live.texts * GRANTED_BYTES).unwrap_or(u32::MAX)
+        };
+        let lifetime = Duration::from_secs(LIVE_SECS + 1);
+        Self(Cache::builder().max_capacity(LIVE_BYTES).weigher(bytes).time_to_live(lifetime).build())
     }
 }
 
@@ -150,7 +160,7 @@ impl Gate {
             Word::Token(text) if token_text::looks_like_token(text.expose()) => {
                 self.opaque(&text, address).await
             }
-            Word::Token(text) => self.access_token(&text).await,
+            Word::Token(text) => self.access_token(&text, address).await,
             Word::Refresh(text) => self.refresh(&text, address).await,
         }
     }
@@ -218,7 +228,11 @@ impl Gate {
         Ok(last.is_some_and(|last| last.saturating_add(idle) < self.clock.unix_secs()))
     }
 
-    async fn access_token(&self, text: &Secret) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+    async fn access_token(
+        &self,
+        text: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
         let key: [u8; 32] = Sha256::digest(text.expose().as_bytes()).into();
         let now = self.clock.unix_secs();
         let generation = self.directory.generation();
@@ -232,12 +246,19 @@ impl Gate {
         let (claims, expired) = match self.verified.verify(text.expose()).await {
             Ok(claims) => (claims, false),
             Err(Rejected::Expired(claims)) => (Arc::new(*claims), true),
-            Err(_) => return Ok(Err(Refusal::Token)),
+            Err(_) => {
+                self.tell(What::LoginRefused, String::new(), "access token", address);
+                return Ok(Err(Refusal::Token));
+            }
         };
         let Some(session) = self.standing(&claims, expired).await? else { return Ok(Err(Refusal::Token)) };
         let session = Arc::new(session);
         if !expired {
-            let live = Live { session: Arc::clone(&session), generation, seen: now, until: claims.exp };
+            let account = &claims.account;
+            let labels: usize = account.labels.values().map(|values| values.len() + 1).sum();
+            let texts = claims.access.len() + account.groups.len() + labels;
+            let live =
+                Live { session: Arc::clone(&session), generation, seen: now, until: claims.exp, texts };
             self.here.0.insert(key, Arc::new(live));
         }
         Ok(Ok(session))
@@ -251,7 +272,8 @@ impl Gate {
             return Ok((self.config.anonymous && !expired).then(|| Session::of_anonymous_token(access)));
         }
         let owner = Owner { kind: account.kind, name: claims.sub.clone(), source: account.source.clone() };
-        let standing = if account.source == ldap::source::NAME {
+        // A token that has expired is rare, and may be old: its account is asked for even far away.
+        let standing = if account.source == ldap::source::NAME && !expired {
             Some(self.owners.with_groups(told(claims)))
         } else {
             self.owners.standing(&owner).await?

@@ -113,7 +113,9 @@ pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -
         }
         Leave::No => Problem::Denied,
     };
-    if !session.is_stranger() {
+    // An account that is asked to bring another token is not refused: that is the protocol.
+    let refused = leave == Leave::No || (session.identity.is_anonymous() && !session.is_stranger());
+    if refused {
         gate.events.emit(Event {
             what: What::AccessRefused,
             who: session.identity.name.clone(),

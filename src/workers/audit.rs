@@ -5,9 +5,11 @@ use crate::clock::Clock;
 use crate::events::event::Event;
 use crate::events::queue::Queue;
 use crate::metadata::audit::Audit;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -16,8 +18,6 @@ use tokio::sync::mpsc::Receiver;
 const MOMENT: Duration = Duration::from_secs(1);
 /// Different events that are gathered at most.
 const GATHERED_MAX: usize = 4096;
-/// Longest text of an event that is kept, in characters.
-const TEXT_CHARS_MAX: usize = 512;
 /// How often old events are dropped, in moments.
 const TRIM_EVERY: u64 = 600;
 
@@ -62,13 +62,14 @@ pub struct Trail {
     pub config: Config,
 }
 
-/// Writes events for as long as it is polled, and those that wait when the queue ends.
-pub async fn run(trail: Trail, mut events: Receiver<Event>) {
+/// Writes events until `stop` is done, and then those that still wait.
+pub async fn run(trail: Trail, mut events: Receiver<Event>, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop.fuse());
     let mut gathered: HashMap<Event, (u64, u64)> = HashMap::new();
     let mut order: Vec<Event> = Vec::new();
     let mut ticks = tokio::time::interval(MOMENT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut moment = 0;
+    let (mut moment, mut trimmed, mut written) = (TRIM_EVERY, 0, 0);
     loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
@@ -85,14 +86,21 @@ pub async fn run(trail: Trail, mut events: Receiver<Event>) {
                 moment += 1;
                 false
             }
+            () = &mut stop => {
+                events.close(); // what waits in it still comes out
+                continue;
+            }
         };
+        written += order.len() as u64;
         if !order.is_empty() {
             write(&trail, &mut gathered, &mut order).await;
         }
         if ended {
             return;
         }
-        if moment % TRIM_EVERY == 1 {
+        // Sooner under a flood, so that it does not fill the disk meanwhile.
+        if moment >= trimmed + TRIM_EVERY || written > trail.config.events_max / 8 + GATHERED_MAX as u64 {
+            (trimmed, written) = (moment, 0);
             trim(&trail).await;
         }
     }
@@ -111,13 +119,12 @@ async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: 
     let mut rows = Vec::with_capacity(order.len());
     for event in order.drain(..) {
         let (at_millis, count) = gathered.remove(&event).unwrap_or((0, 1));
-        let (who, object, detail) = (short(&event.who), short(&event.object), short(&event.detail));
         let kept = Kept {
             at_millis,
             what: event.what,
-            who: &who,
-            object: &object,
-            detail: &detail,
+            who: &event.who,
+            object: &event.object,
+            detail: &event.detail,
             address: event.address,
             count,
         };
@@ -155,9 +162,4 @@ async fn trim(trail: &Trail) {
             }
         }
     }
-}
-
-/// A text of a stranger, short enough to keep.
-fn short(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
 }

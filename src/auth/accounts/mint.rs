@@ -139,6 +139,8 @@ pub async fn refresh(directory: &Directory, login: &Login, new: NewRefresh) -> R
     let client = new.client.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS_MAX).collect();
     let draft = Draft { owner, kind, epoch, form, expires, client, remembered: new.remembered };
     let minted = make(directory, draft).await?;
+    // It ends when it is idle, and would never be if it were never used.
+    directory.uses.record(&minted.token.id, minted.token.created);
     while before.len() >= REFRESH_MAX {
         let idle = longest_idle(directory, &before).await?;
         before.retain(|(id, _)| *id != idle);

@@ -47,7 +47,7 @@ pub struct NewToken {
     /// What it may do there, as pull,push,delete; pull if only repositories are given
     #[arg(long, value_delimiter = ',')]
     actions: Vec<Action>,
-    /// Days until it ends; it never does if none are given
+    /// Days until it ends; without it a personal token ends after 90, and the secret of a service account never
     #[arg(long)]
     days: Option<u64>,
     /// It may use the admin API

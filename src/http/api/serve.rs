@@ -11,12 +11,13 @@ use crate::http::guard::{self, Guest};
 use crate::http::observe::Observed;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
+use crate::http::v2::answer::to_the_end;
 use crate::http::v2::needs::Needs as RegistryNeeds;
 use crate::oci::repository::Repository;
 use bytes::Bytes;
-use http::Request;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{Method, Request};
 
 /// Where the API stands.
 pub const PREFIX: &str = "/api/v1";
@@ -44,7 +45,16 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
     if !row.body.is_empty() {
         call.body = read(door, &head, incoming).await?;
     }
-    dispatch(&call, row.operation).await
+    if row.method == Method::GET {
+        return dispatch(&call, row.operation).await;
+    }
+    // With what the audit trail is told of it: who hangs up must not change something unseen.
+    let Call { captured, query, body, .. } = call;
+    let (door, guest) = (door.clone(), guest.clone());
+    to_the_end(async move {
+        dispatch(&Call { door: &door, guest: &guest, captured, query, body }, row.operation).await
+    })
+    .await
 }
 
 fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
@@ -62,7 +72,7 @@ fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
             return guard::admit(call.door, guest, RegistryNeeds::Of(&name, action));
         }
         Needs::Account if row.operation == Op::Repositories => {
-            session.may_list(&gate.authority, gate.from(guest.address))
+            return guard::admit(call.door, guest, RegistryNeeds::Listing);
         }
         Needs::Account => session.may_use_api(),
         Needs::Administrator if session.identity.admin => session.may_use_api(),
