@@ -28,23 +28,37 @@ pub struct Guest {
     pub session: Arc<Session>,
     /// Their address, if it is known.
     pub address: Option<IpAddr>,
-    /// What they call this registry: scheme, host and port.
-    pub origin: Option<String>,
+}
+
+/// A request at the door.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The door.
+    pub door: &'a Door,
+    /// Method, URL and headers.
+    pub head: &'a Parts,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+}
+
+impl Visit<'_> {
+    /// What sends the client to log in, on the origin that it knows us by.
+    fn challenge(self, gate: &Gate, scope: Option<String>, why: Why) -> Problem {
+        let origin = self.door.proxies.origin(self.peer, &self.head.headers, &self.head.uri);
+        let service = gate.service().to_owned();
+        Problem::Unauthorized(Box::new(Challenge { origin, service, scope, why }))
+    }
 }
 
 /// Checks what a request shows. `scope` is what the client is told to ask a token for, should it have to.
-pub async fn enter(
-    door: &Door,
-    head: &Parts,
-    peer: Peer,
-    scope: impl FnOnce() -> Option<String>,
-) -> Result<Guest, Problem> {
+pub async fn enter(visit: Visit<'_>, scope: impl FnOnce() -> Option<String>) -> Result<Guest, Problem> {
+    let Visit { door, head, peer } = visit;
     let address = door.proxies.client_address(peer, &head.headers);
     let Some(gate) = &door.gate else {
-        return Ok(Guest { session: Arc::clone(&EVERYBODY), address, origin: None });
+        return Ok(Guest { session: Arc::clone(&EVERYBODY), address });
     };
     if matches!(peer, Peer::Local) {
-        return Ok(Guest { session: Arc::clone(&OWNER), address, origin: None });
+        return Ok(Guest { session: Arc::clone(&OWNER), address });
     }
     let word = match credentials::presented(&head.headers) {
         Presented::Nothing => Word::Nothing,
@@ -52,26 +66,25 @@ pub async fn enter(
         Presented::Bearer(token) => Word::Token(token),
         Presented::Unreadable => Word::Unreadable,
     };
-    let origin = door.proxies.origin(peer, &head.headers, &head.uri);
     match gate.enter(word, address).await? {
-        Ok(session) => Ok(Guest { session, address, origin }),
+        Ok(session) => Ok(Guest { session, address }),
         Err(Refusal::Throttled(secs)) => Err(Problem::Throttled(secs)),
         Err(refusal) => {
             let why = match refusal {
                 Refusal::Token => Why::InvalidToken,
                 _ => Why::WrongPassword,
             };
-            Err(challenge(gate, origin, scope(), why))
+            Err(visit.challenge(gate, scope(), why))
         }
     }
 }
 
 /// Whether a guest may do what a request to the distribution API needs.
-pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem> {
-    let Some(gate) = &door.gate else { return Ok(()) };
+pub fn admit(visit: Visit<'_>, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem> {
+    let Some(gate) = &visit.door.gate else { return Ok(()) };
     let session = &guest.session;
     if session.expired && !matches!(needs, Needs::GoingOn(_)) {
-        return Err(challenge(gate, guest.origin.clone(), needs.scope(), Why::InvalidToken));
+        return Err(expired(visit, gate, needs.scope()));
     }
     let from = gate.from(guest.address);
     let leave = match needs {
@@ -85,7 +98,7 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
     };
     match leave {
         Leave::Yes => Ok(()),
-        _ => refuse(gate, guest, needs.scope(), leave),
+        _ => refuse(visit, gate, guest, needs.scope(), leave),
     }
 }
 
@@ -102,14 +115,25 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     guest.session.may(&gate.authority, from, repository.as_str(), Action::Pull) == Leave::Yes
 }
 
+/// The answer to a token that has expired.
+pub fn expired(visit: Visit<'_>, gate: &Gate, scope: Option<String>) -> Problem {
+    visit.challenge(gate, scope, Why::InvalidToken)
+}
+
 /// The answer to somebody who may not: another credential may help, or none will.
-pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
+pub fn refuse(
+    visit: Visit<'_>,
+    gate: &Gate,
+    guest: &Guest,
+    scope: Option<String>,
+    leave: Leave,
+) -> Result<(), Problem> {
     let session = &guest.session;
     let problem = match leave {
         Leave::Yes => return Ok(()),
         Leave::Ask => {
             let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
-            challenge(gate, guest.origin.clone(), scope.clone(), why)
+            visit.challenge(gate, scope.clone(), why)
         }
         Leave::No => Problem::Denied,
     };
@@ -125,8 +149,4 @@ pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -
         });
     }
     Err(problem)
-}
-
-fn challenge(gate: &Gate, origin: Option<String>, scope: Option<String>, why: Why) -> Problem {
-    Problem::Unauthorized(Box::new(Challenge { origin, service: gate.service().to_owned(), scope, why }))
 }

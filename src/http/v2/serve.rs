@@ -3,7 +3,7 @@
 use crate::events::event::{Event, What};
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
-use crate::http::guard::{self, Guest};
+use crate::http::guard::{self, Guest, Visit};
 use crate::http::observe::Observed;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
@@ -27,9 +27,10 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
         return Err(Problem::NotReady);
     }
     let needs = needs(&route);
-    let guest = guard::enter(door, &head, peer, || needs.scope()).await?;
+    let visit = Visit { door, head: &head, peer };
+    let guest = guard::enter(visit, || needs.scope()).await?;
     observed.came(&guest.session);
-    guard::admit(door, &guest, needs)?;
+    guard::admit(visit, &guest, needs)?;
     let event = event(&route, &head.method, &guest);
     let asked = Asked { head, body };
     match event {
