@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench gate`. Two servers of the same binary, asked in turns so that a noisy machine is noisy for both.
 //! CPU is that of the servers, from /proc; ratios are what counts.
-#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, clippy::cast_precision_loss, reason = "a bench tells")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    clippy::cast_precision_loss,
+    reason = "a bench tells"
+)]
 
 #[path = "../peers/client.rs"]
 #[allow(dead_code, reason = "the rows of `peers` need more of it")]
@@ -104,7 +110,10 @@ fn round(server: &Server, asked: &Asked<'_>) -> Res<Sample> {
     let began = Instant::now();
     let counts: Vec<Res<u64>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| one(server, asked))).collect();
-        clients.into_iter().map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into()))).collect()
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap_or_else(|_| Err("a client panicked".into())))
+            .collect()
     });
     let wall = began.elapsed().as_secs_f64();
     let mut count = 0;
@@ -174,7 +183,13 @@ fn measure(binary: &Path, dir: &Path) -> Res<()> {
         let body = format!(
             r#"{{"subject":{{"kind":"user","name":"u{nth}"}},"repository":"team{nth}/**","actions":["pull"]}}"#
         );
-        json(&guarded, "POST", "/api/v1/grants", &format!("{}Content-Type: application/json\r\n", basic()), &body)?;
+        json(
+            &guarded,
+            "POST",
+            "/api/v1/grants",
+            &format!("{}Content-Type: application/json\r\n", basic()),
+            &body,
+        )?;
     }
     let reply = json(
         &guarded,
@@ -186,8 +201,13 @@ fn measure(binary: &Path, dir: &Path) -> Res<()> {
     let text = |field: &str| reply[field].as_str().unwrap_or_default().to_owned();
     let bearer = format!("Authorization: Bearer {}\r\n", text("token"));
     let path = "/v2/bench/app/manifests/1";
-    let head = |headers: &str| Asked { method: "HEAD", path, headers: headers.to_owned(), body: String::new() };
-    let rows = [("open, no header", &open, head("")), ("with a cached token", &guarded, head(&bearer)), ("with a remembered password", &guarded, head(&basic()))];
+    let head =
+        |headers: &str| Asked { method: "HEAD", path, headers: headers.to_owned(), body: String::new() };
+    let rows = [
+        ("open, no header", &open, head("")),
+        ("with a cached token", &guarded, head(&bearer)),
+        ("with a remembered password", &guarded, head(&basic())),
+    ];
     let mut samples = [Sample::default(); 3];
     for round_number in 0..=ROUNDS {
         for ((_, server, asked), sample) in rows.iter().zip(&mut samples) {
