@@ -145,12 +145,21 @@ impl Gate {
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
         match word {
             Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
-            Word::Unreadable => Ok(Err(Refusal::Password)),
+            Word::Unreadable => {
+                self.tell(What::LoginRefused, String::new(), "a credential that does not read", address);
+                Ok(Err(Refusal::Password))
+            }
             Word::Password(name, password) => self.password(name, password, address).await,
             Word::Token(text) if token_text::looks_like_token(text.expose()) => {
                 self.opaque(&text, address).await
             }
-            Word::Token(text) => self.access_token(&text).await,
+            Word::Token(text) => {
+                let answer = self.access_token(&text).await?;
+                if answer.is_err() {
+                    self.tell(What::LoginRefused, String::new(), "access token", address);
+                }
+                Ok(answer)
+            }
             Word::Refresh(text) => self.refresh(&text, address).await,
         }
     }

@@ -105,7 +105,7 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
 /// The answer to somebody who may not: another credential may help, or none will.
 pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
     let session = &guest.session;
-    if !session.is_stranger() {
+    if leave != Leave::Yes && !session.is_stranger() {
         gate.events.emit(Event {
             what: What::AccessRefused,
             who: session.identity.name.clone(),

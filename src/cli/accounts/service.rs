@@ -2,7 +2,7 @@
 
 use crate::cli::accounts::api::{Api, Shape, To, path};
 use crate::cli::accounts::token::{self, NewToken};
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -94,6 +94,11 @@ pub fn run(command: &Service) -> Result<(), Ending> {
             if let Some(disabled) = disabled {
                 body.insert("disabled".into(), json!(disabled));
             }
+            if body.is_empty() {
+                return Err(Ending::Usage(
+                    "nothing to change was given; see `holdfast service set --help`".into(),
+                ));
+            }
             let api = Api::open(&named.to)?;
             let changed = api.send(Method::PATCH, &at(named, &[]), Some(&Value::Object(body)))?;
             api.show(&changed, &SHAPE)
@@ -105,14 +110,14 @@ pub fn run(command: &Service) -> Result<(), Ending> {
         }
         Service::Secrets(named) => Api::open(&named.to)?.get(&at(named, &["secrets"]), &token::SHAPE),
         Service::Revoke { named, id } => {
-            Api::open(&named.to)?.send(Method::DELETE, &at(named, &["secrets", id]), None)?;
-            say("revoked");
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &at(named, &["secrets", id]), None)?;
+            api.done("revoked")
         }
         Service::Remove(named) => {
-            Api::open(&named.to)?.send(Method::DELETE, &at(named, &[]), None)?;
-            say(&format!("{} is removed, with its secrets and grants", named.name));
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &at(named, &[]), None)?;
+            api.done(&format!("{} is removed, with its secrets and grants", named.name))
         }
     }
 }

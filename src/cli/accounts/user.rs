@@ -2,7 +2,7 @@
 
 use crate::cli::accounts::api::{Api, Shape, To, path};
 use crate::cli::accounts::password::{PasswordFrom, new_password};
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -159,7 +159,7 @@ pub fn run(command: &User) -> Result<(), Ending> {
             let password = new_password(password)?;
             let body = json!({ "password": password.text() });
             api.send(Method::PUT, &path(&["users", &named.name, "password"]), Some(&body))?;
-            say(&format!("the password of {} is set; all of its tokens have ended", named.name));
+            api.done(&format!("the password of {} is set; all of its tokens have ended", named.name))?;
             password.tell_if_made(&named.name);
             Ok(())
         }
@@ -174,13 +174,12 @@ pub fn run(command: &User) -> Result<(), Ending> {
                 None => path(&["users", &named.name, "tokens"]),
             };
             api.send(Method::DELETE, &at, None)?;
-            say("ended");
-            Ok(())
+            api.done("ended")
         }
         User::Remove(named) => {
-            Api::open(&named.to)?.send(Method::DELETE, &path(&["users", &named.name]), None)?;
-            say(&format!("{} is removed, with its tokens and grants", named.name));
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &path(&["users", &named.name]), None)?;
+            api.done(&format!("{} is removed, with its tokens and grants", named.name))
         }
     }
 }
