@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 pub enum Service {
     /// Make a service account; give it a secret with `secret`
     Add {
-        /// The account.
-        #[command(flatten)]
-        named: Named,
         /// What it is for
         #[arg(long, default_value = "")]
         description: String,
+        /// The account.
+        #[command(flatten)]
+        named: Named,
     },
     /// List service accounts
     List {
@@ -29,40 +29,41 @@ pub enum Service {
     Show(Named),
     /// Change a service account
     Set {
-        /// The account.
-        #[command(flatten)]
-        named: Named,
         /// What it is for
         #[arg(long)]
         description: Option<String>,
         /// May not log in, or may again; its secrets end
         #[arg(long)]
         disabled: Option<bool>,
-    },
-    /// Make a secret; two may be live at a time, so that one can be replaced without a gap
-    Secret {
         /// The account.
         #[command(flatten)]
         named: Named,
+    },
+    /// Make a secret; two may be live at a time, so that one can be replaced without a gap
+    Secret {
         /// What it gives.
         #[command(flatten)]
         new: NewToken,
+        /// The account.
+        #[command(flatten)]
+        named: Named,
     },
     /// List a service account's secrets
     Secrets(Named),
     /// Revoke a secret
     Revoke {
+        /// The id of the secret
+        #[arg(index = 2)]
+        id: String,
         /// The account.
         #[command(flatten)]
         named: Named,
-        /// The id of the secret
-        id: String,
     },
     /// Remove a service account, with its secrets and grants
     Remove(Named),
 }
 
-/// One service account.
+/// One service account. Comes after a command's own flags, as in `user.rs`.
 #[derive(Debug, Args)]
 pub struct Named {
     /// The name of the service account

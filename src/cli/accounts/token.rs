@@ -50,7 +50,7 @@ pub struct NewToken {
     /// Days until it ends; if none are given, a personal access token ends after 90, a secret never
     #[arg(long)]
     days: Option<u64>,
-    /// It may use the admin API
+    /// It may use the admin API; what needs an administrator only without --repository and --actions
     #[arg(long)]
     api: bool,
 }

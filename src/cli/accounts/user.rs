@@ -26,29 +26,29 @@ pub enum User {
     Set(Set),
     /// Set a user's password; all of the user's tokens end
     Passwd {
-        /// The user.
-        #[command(flatten)]
-        named: Named,
         /// The password.
         #[command(flatten)]
         password: PasswordFrom,
+        /// The user.
+        #[command(flatten)]
+        named: Named,
     },
     /// List a user's tokens
     Tokens(Named),
     /// End all of a user's tokens, or one
     Logout {
-        /// The user.
-        #[command(flatten)]
-        named: Named,
         /// The id of the one token to end
         #[arg(long)]
         token: Option<String>,
+        /// The user.
+        #[command(flatten)]
+        named: Named,
     },
     /// Remove a user, with its tokens and grants
     Remove(Named),
 }
 
-/// One user.
+/// One user. Comes after a command's own flags: the heading of the flags that say where stays for what follows.
 #[derive(Debug, Args)]
 pub struct Named {
     /// The user's name
@@ -62,21 +62,19 @@ pub struct Named {
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
-    named: Named,
-    #[command(flatten)]
     profile: Profile,
     /// May do everything
     #[arg(long)]
     admin: bool,
     #[command(flatten)]
     password: PasswordFrom,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Flags of `set`.
 #[derive(Debug, Args)]
 pub struct Set {
-    #[command(flatten)]
-    named: Named,
     #[command(flatten)]
     profile: Profile,
     /// May do everything, or not
@@ -85,6 +83,8 @@ pub struct Set {
     /// May not log in, or may again; the user's tokens end
     #[arg(long)]
     disabled: Option<bool>,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Who a user is.

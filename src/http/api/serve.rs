@@ -65,8 +65,7 @@ fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
             session.may_list(&gate.authority, gate.from(guest.address))
         }
         Needs::Account => session.may_use_api(),
-        Needs::Administrator if session.identity.admin => session.may_use_api(),
-        Needs::Administrator => Leave::No,
+        Needs::Administrator => session.may_administer(),
     };
     guard::refuse(gate, guest, scope(), leave)
 }

@@ -237,6 +237,9 @@ fn matches(pattern: &'static str, path: &str) -> Option<Captured> {
                 if segment == "{repository}" {
                     // Up to `/-/`, which no name holds, or to the end.
                     let (name, rest) = split(path_rest, path_rest.find("/-/"));
+                    if name.is_empty() {
+                        return None;
+                    }
                     path = rest;
                     captured.0.push(("repository", name.to_owned()));
                     continue;
@@ -290,7 +293,9 @@ mod tests {
         ] {
             assert_eq!(found(&method, path), Some((operation, captured)), "{path}");
         }
-        for path in ["", "/", "/me/", "/users//tokens", "/nothing", "/repositories/a/-/what", "me"] {
+        for path in
+            ["", "/", "/me/", "/users//tokens", "/nothing", "/repositories/a/-/what", "/repositories/", "me"]
+        {
             assert_eq!(found(&Method::GET, path), None, "{path}");
         }
         assert_eq!(find(&Method::POST, "/me").err(), Some(Unroutable::Method("GET, HEAD, PATCH")));
