@@ -155,7 +155,10 @@ impl Gate {
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
         match word {
             Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
-            Word::Unreadable => Ok(Err(Refusal::Password)),
+            Word::Unreadable => {
+                self.tell(What::LoginRefused, String::new(), "a credential that does not read", address);
+                Ok(Err(Refusal::Password))
+            }
             Word::Password(name, password) => self.password(name, password, address).await,
             Word::Token(text) if token_text::looks_like_token(text.expose()) => {
                 self.opaque(&text, address).await

@@ -1,12 +1,13 @@
 //! `holdfast health`: whether the server of this machine answers, for a container's health check.
 
+use crate::cli::accounts::api::To;
 use crate::cli::prepare::runtime;
-use crate::cli::remote::Remote;
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::{Ending, say, say_json};
 use http::Method;
 
 /// Asks `/readyz`, through the admin socket unless a server is named.
-pub fn run(remote: &Remote) -> Result<(), Ending> {
+pub fn run(to: &To) -> Result<(), Ending> {
+    let remote = &to.remote;
     let address = remote.address()?;
     let reply = runtime()?.block_on(async {
         let client = remote.client(&address, None).await?;
@@ -15,6 +16,9 @@ pub fn run(remote: &Remote) -> Result<(), Ending> {
     let told = String::from_utf8_lossy(&reply.body).trim().to_owned();
     if !reply.status.is_success() {
         return Err(Ending::Failed(format!("not ready: {told}")));
+    }
+    if to.json {
+        return Ok(say_json(&serde_json::json!({ "ready": true, "message": told }))?);
     }
     say(&told);
     Ok(())

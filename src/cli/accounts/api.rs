@@ -109,6 +109,15 @@ impl Api {
         Ok(())
     }
 
+    /// Tells that something without an answer is done.
+    pub fn done(&self, text: &str) -> Result<(), Ending> {
+        if self.json {
+            return Ok(say_json(&serde_json::json!({ "done": text }))?);
+        }
+        say(text);
+        Ok(())
+    }
+
     /// Tells something beside the answer.
     pub fn tell(&self, text: &str) {
         complain(text);

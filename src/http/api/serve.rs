@@ -79,8 +79,7 @@ fn admit(visit: Visit<'_>, call: &Call<'_>, row: &Row, guest: &Guest) -> Result<
             return guard::admit(visit, guest, RegistryNeeds::Listing);
         }
         Needs::Account => session.may_use_api(),
-        Needs::Administrator if session.identity.admin => session.may_use_api(),
-        Needs::Administrator => Leave::No,
+        Needs::Administrator => session.may_administer(),
     };
     guard::refuse(visit, gate, guest, scope(), leave)
 }

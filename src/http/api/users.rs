@@ -49,22 +49,23 @@ pub async fn show(call: &Call<'_>) -> Reply {
 pub async fn change(call: &Call<'_>) -> Reply {
     let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
     let form: UserChange = call.read()?;
-    let told = match (form.admin, form.disabled) {
-        (_, Some(true)) => "disabled",
-        (_, Some(false)) => "enabled",
-        (Some(true), _) => "made an administrator",
-        (Some(false), _) => "no longer an administrator",
-        _ => "changed",
-    };
+    let admin = form.admin.map(|is| if is { "made an administrator" } else { "no longer an administrator" });
+    let disabled = form.disabled.map(|is| if is { "disabled" } else { "enabled" });
+    let told: Vec<&str> = admin.into_iter().chain(disabled).collect();
+    let told = if told.is_empty() { "changed".to_owned() } else { told.join(", ") };
     let changed = to_the_end(async move { Ok(users::change(&gate.directory, &name, form).await?) }).await?;
-    call.changed(format!("user {}", changed.name), told);
+    call.changed(format!("user {}", changed.name), &told);
     json(StatusCode::OK, &changed)
 }
 
 /// Removes a user.
 pub async fn remove(call: &Call<'_>) -> Reply {
     let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let before = users::find(&gate.directory, &name).await?;
     to_the_end(async move { Ok(users::remove(&gate.directory, &name).await?) }).await?;
+    if before.is_some_and(|user| user.initial) {
+        (call.door.initial_password_changed)(); // it opens nothing any more
+    }
     call.changed(format!("user {}", call.name()), "removed");
     done()
 }
