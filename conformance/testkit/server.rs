@@ -55,6 +55,12 @@ impl Home {
         self.env("HOLDFAST_ADMIN_PASSWORD", super::accounts::ADMIN_PASSWORD)
     }
 
+    /// Starts the server with accounts as somebody does for the first time, who says no password.
+    pub fn with_first_admin(mut self) -> Self {
+        self.accounts = true;
+        self
+    }
+
     /// Adds a flag for `serve` alone.
     pub fn flag(mut self, flag: &str) -> Self {
         self.serve_flags.push(flag.to_owned());

@@ -71,7 +71,7 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
     let Some(gate) = &door.gate else { return Ok(()) };
     let session = &guest.session;
     if session.expired && !matches!(needs, Needs::GoingOn(_)) {
-        return Err(challenge(gate, guest.origin.clone(), needs.scope(), Why::InvalidToken));
+        return Err(expired(gate, guest, needs.scope()));
     }
     let from = gate.from(guest.address);
     let leave = match needs {
@@ -83,9 +83,6 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
         Needs::Of(name, action) => session.may(&gate.authority, from, name.as_str(), action),
         Needs::GoingOn(name) => session.may(&gate.authority, from, name.as_str(), Action::Push),
     };
-    if leave == Leave::Yes {
-        return Ok(());
-    }
     refuse(gate, guest, needs.scope(), leave)
 }
 
@@ -102,8 +99,16 @@ pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     guest.session.may(&gate.authority, from, repository.as_str(), Action::Pull) == Leave::Yes
 }
 
+/// The answer to a token that has expired.
+pub fn expired(gate: &Gate, guest: &Guest, scope: Option<String>) -> Problem {
+    challenge(gate, guest.origin.clone(), scope, Why::InvalidToken)
+}
+
 /// The answer to somebody who may not: another credential may help, or none will.
 pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
+    if leave == Leave::Yes {
+        return Ok(());
+    }
     let session = &guest.session;
     if !session.is_stranger() {
         gate.events.emit(Event {

@@ -51,7 +51,10 @@ fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
     let Some(gate) = call.door.gate.as_deref() else { return Ok(()) };
     let session = &guest.session;
     let scope = || Some(SCOPE.to_owned());
-    if session.identity.is_anonymous() || session.expired {
+    if session.expired {
+        return Err(guard::expired(gate, guest, scope()));
+    }
+    if session.identity.is_anonymous() {
         return guard::refuse(gate, guest, scope(), Leave::Ask);
     }
     let leave = match row.needs {
