@@ -167,20 +167,6 @@ fn everything_is_there_after_a_restart() {
 }
 
 #[test]
-fn without_open_it_refuses_and_says_what_that_means() {
-    let home = Home::new();
-    let output = Command::new(PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(home.data())
-        .env_clear()
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("--open"), "{told}");
-}
-
-#[test]
 fn a_second_server_on_the_same_folder_refuses() {
     let client = fresh();
     let (status, told) = client.home.start_refused();
