@@ -35,7 +35,8 @@ fn policy_holds(server: &Running, readonly: Client, someuser: Client, anonymous_
         assert_eq!(pulls(anonymous, repository), if open { 200 } else { 401 }, "{repository}");
         assert_eq!(pushes(anonymous, repository), 401, "{repository}");
     }
-    let listed = |client: Client| client.send(&get("/v2/_catalog")).expect(200).json()["repositories"].clone();
+    let listed =
+        |client: Client| client.send(&get("/v2/_catalog")).expect(200).json()["repositories"].clone();
     assert_eq!(listed(readonly), listed(admin));
     let own = ["hello-world", "someuser/app", "someuser/deep/er"];
     assert_eq!(listed(someuser), json!(own[usize::from(!anonymous_is_everybody)..]));
@@ -118,7 +119,8 @@ fn the_metadata_may_be_lost_and_everybody_still_logs_in() {
     std::fs::remove_dir_all(home.data().join("metadata")).unwrap();
     let server = home.start();
     let secret = minted["secret"].as_str().unwrap();
-    for value in [basic("admin", ADMIN_PASSWORD), basic("alice", "password of alice"), basic("alice", secret)] {
+    for value in [basic("admin", ADMIN_PASSWORD), basic("alice", "password of alice"), basic("alice", secret)]
+    {
         assert_eq!(pulls(server.client().authorized(&value), "team/app"), 200);
     }
     server.kill();

@@ -15,8 +15,8 @@
 #[allow(dead_code, reason = "each test target uses its part of the kit")]
 mod testkit;
 
-mod admin_socket;
 mod accounts;
+mod admin_socket;
 mod adoption;
 mod adoption_traps;
 mod bad_bodies;
