@@ -92,7 +92,7 @@ fn every_route_that_changes_a_registry_has_a_guard() {
                 let status = client.send(&call).status;
                 assert!([refused, 404, 405, 400].contains(&status), "{method} {path}: {status}");
                 // A route that is there has its guard before anything else.
-                let known = !matches!(admin_would(method, &path), None);
+                let known = changes_something(method, &path);
                 assert!(!known || status == refused, "{method} {path}: {status}");
             }
         }
@@ -102,9 +102,9 @@ fn every_route_that_changes_a_registry_has_a_guard() {
 }
 
 /// The routes of the specification that change something.
-fn admin_would(method: &str, path: &str) -> Option<()> {
+fn changes_something(method: &str, path: &str) -> bool {
     let upload = path.contains("uploads/0");
-    let known = match method {
+    match method {
         "PUT" => path.starts_with("manifests/") || upload && path.contains("digest="),
         "POST" => path.starts_with("blobs/uploads") && !upload,
         "PATCH" => upload && !path.contains('?'),
@@ -114,8 +114,7 @@ fn admin_would(method: &str, path: &str) -> Option<()> {
                 || upload && !path.contains('?')
         }
         _ => false,
-    };
-    known.then_some(())
+    }
 }
 
 #[test]

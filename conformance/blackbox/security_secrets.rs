@@ -21,8 +21,9 @@ fn talkative() -> (Running, ForgersKey) {
     let home = Home::new();
     let (key, path) = (ForgersKey::new(), home.folder().join("key.pem"));
     std::fs::write(&path, key.pem()).unwrap();
+    let path = path.display();
     let config = format!(
-        "[auth.signing]\nkey = {path:?}\n\n[auth.ldap]\nurl = \"ldap://127.0.0.1:1\"\nbind_dn = \"cn=reader\"\n\
+        "[auth.signing]\nkey = \"{path}\"\n\n[auth.ldap]\nurl = \"ldap://127.0.0.1:1\"\nbind_dn = \"cn=reader\"\n\
          bind_password = \"{LDAP_BIND}\"\nbase = \"dc=example\"\ntimeout_secs = 2\n"
     );
     let home = home.config(&config).env("HOLDFAST_LOG_LEVEL", "trace");

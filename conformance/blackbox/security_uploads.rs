@@ -117,7 +117,8 @@ fn an_upload_goes_on_when_its_token_has_expired_and_nothing_else_does() {
     let home = Home::new();
     let (key, path) = (ForgersKey::new(), home.folder().join("key.pem"));
     std::fs::write(&path, key.pem()).unwrap();
-    let server = guarded_with(home.config(&format!("[auth.signing]\nkey = {path:?}\n")));
+    let path = path.display();
+    let server = guarded_with(home.config(&format!("[auth.signing]\nkey = \"{path}\"\n")));
     let admin = server.admin();
     admin.push("shared/app", "1", &image(["base"]));
     for name in ["alice", "bob"] {
