@@ -19,7 +19,9 @@ const EVERYTHING: [&str; 4] = [
 /// A token shown in each way: as a password, as a Bearer token, and exchanged for an access token by GET and by POST.
 fn ways(server: &Running, name: &str, token: &str) -> Vec<(&'static str, Client)> {
     let scope: String = EVERYTHING.map(|scope| format!("&scope={scope}")).concat();
-    let form = format!("grant_type=password&client_id=x&service=holdfast&access_type=offline&username={name}&password={token}{scope}");
+    let form = format!(
+        "grant_type=password&client_id=x&service=holdfast&access_type=offline&username={name}&password={token}{scope}"
+    );
     let posted = server.token_form(&form).expect(200).json();
     assert!(posted.get("refresh_token").is_none(), "it would outlive the token: {posted}");
     let asked = server.login(name, token).token_reply(&format!("&offline_token=true{scope}"));
@@ -103,11 +105,13 @@ fn a_token_that_pulls_in_one_place_does_nothing_else_anywhere() {
 #[test]
 fn a_token_that_pushes_in_one_place_goes_all_the_way_there_and_no_further() {
     let server = with_image();
-    let (_, token) = server.admin().mint(&json!({ "ceiling": { "repositories": ["team/app"], "actions": ["push"] } }));
+    let (_, token) =
+        server.admin().mint(&json!({ "ceiling": { "repositories": ["team/app"], "actions": ["push"] } }));
     for (way, client) in ways(&server, "admin", &token) {
         let bytes = blob(way);
         let location = client.open_upload("team/app");
-        let location = client.send(&patch(&location).body(&bytes[..10])).expect(202).need("location").to_owned();
+        let location =
+            client.send(&patch(&location).body(&bytes[..10])).expect(202).need("location").to_owned();
         client.send(&get(&location)).expect(204);
         client.send(&put(closing(&location, &digest_of(way))).body(&bytes[10..])).expect(201);
         client.send(&put_manifest("team/app", "pushed", &image(["base"]))).expect(201);
@@ -118,7 +122,12 @@ fn a_token_that_pushes_in_one_place_goes_all_the_way_there_and_no_further() {
         for from in ["team/app", "other/app"] {
             client.send(&post(format!("/v2/team/app/blobs/uploads/?mount={base}&from={from}"))).expect(202);
         }
-        for call in [get("/v2/team/app/manifests/1"), delete("/v2/team/app/manifests/pushed"), post("/v2/other/app/blobs/uploads/"), get("/api/v1/repositories/team/app")] {
+        for call in [
+            get("/v2/team/app/manifests/1"),
+            delete("/v2/team/app/manifests/pushed"),
+            post("/v2/other/app/blobs/uploads/"),
+            get("/api/v1/repositories/team/app"),
+        ] {
             denied(client, &call, way);
         }
         assert_eq!(client.catalog(), [""; 0], "{way}");
@@ -139,7 +148,10 @@ fn a_token_without_the_api_makes_no_other_and_one_with_it_makes_none_that_outliv
         let service = json!({ "name": "robot" });
         assert!(matches!(client.api("POST", "/service-accounts", Some(&service)).status, 401 | 403), "{way}");
         let password = json!({ "password": "another long password" });
-        assert!(matches!(client.api("PUT", "/users/admin/password", Some(&password)).status, 401 | 403), "{way}");
+        assert!(
+            matches!(client.api("PUT", "/users/admin/password", Some(&password)).status, 401 | 403),
+            "{way}"
+        );
     }
     let (_, short) = admin.mint(&json!({ "api": true, "lifetime_secs": 3600 }));
     let client = server.bearer(&short);
@@ -209,7 +221,9 @@ fn a_service_account_has_two_secrets_and_nothing_that_a_person_has() {
         denied(client, &post("/v2/team/app/blobs/uploads/"), way);
     }
     // The name alone, another account's name with the secret, and a person's password are worth nothing.
-    for (name, password) in [("robot", ""), ("admin", old.as_str()), ("robot", crate::testkit::accounts::ADMIN_PASSWORD)] {
+    for (name, password) in
+        [("robot", ""), ("admin", old.as_str()), ("robot", crate::testkit::accounts::ADMIN_PASSWORD)]
+    {
         assert_eq!(server.login(name, password).send(&get("/v2/")).status, 401, "{name}");
     }
     let before = server.bearer(&server.login("robot", &old).token(&["repository:team/app:pull"]));

@@ -1,12 +1,12 @@
 //! The door itself: credentials that do not read, paths that mean to go round it, and headers that lie about where a
 //! request comes from or went to.
 
+use crate::security_tokens::refused_everywhere;
 use crate::testkit::accounts::{ADMIN_PASSWORD, basic, guarded, guarded_with, user};
 use crate::testkit::answer::Answer;
 use crate::testkit::client::{get, post, request};
 use crate::testkit::image::{digest_of, image};
 use crate::testkit::server::{Home, Running};
-use crate::security_tokens::refused_everywhere;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -44,17 +44,8 @@ fn a_credential_that_is_wrong_or_does_not_read_is_never_taken_for_none() {
         "garbage".into(),
         ",".into(),
     ] {
-        // From a fresh server's point of view each is one more wrong one; those that do not read are not counted.
         refused_everywhere(&server, &authorization, false);
-        if authorization.starts_with("Basic") && authorization.len() > 12 {
-            break_the_spell(&server);
-        }
     }
-}
-
-/// The throttle would answer 429 after a few wrong passwords: a right one in between makes the address known.
-fn break_the_spell(server: &Running) {
-    let _ = server.admin().send(&get("/v2/"));
 }
 
 #[test]
@@ -69,7 +60,9 @@ fn two_authorization_headers_are_none_of_both() {
     }
     // One header with both in it is no better.
     for text in [format!("{good}, {good}"), format!("{good}, Bearer x")] {
-        server.send(&get("/v2/open/app/tags/list").header("Authorization", text)).refused(401, "UNAUTHORIZED");
+        server
+            .send(&get("/v2/open/app/tags/list").header("Authorization", text))
+            .refused(401, "UNAUTHORIZED");
     }
 }
 
@@ -87,13 +80,19 @@ fn huge_credentials_and_many_scopes_are_refused_and_the_server_goes_on() {
         let status = server.send(&get(path).header("Authorization", &large)).status;
         assert!(matches!(status, 401 | 431), "{status}");
     }
-    let scopes = |many: usize| (0..many).map(|nth| format!("&scope=repository:r{nth}:pull")).collect::<String>();
+    let scopes = |many: usize| {
+        let all: Vec<String> = (0..many).map(|nth| format!("&scope=repository:r{nth}:pull")).collect();
+        all.concat()
+    };
     let admin = server.admin();
     admin.send(&get(format!("/token?service=holdfast{}", scopes(40)))).expect(200);
     if let Ok(answer) = admin.try_send(&get(format!("/token?service=holdfast{}", scopes(10_000)))) {
         assert!(matches!(answer.status, 400 | 414 | 431), "{answer}");
     }
-    let login = format!("grant_type=password&service=holdfast&client_id=x&username=admin&password={}", ADMIN_PASSWORD.replace(' ', "+").replace('\'', "%27"));
+    let login = format!(
+        "grant_type=password&service=holdfast&client_id=x&username=admin&password={}",
+        ADMIN_PASSWORD.replace(' ', "+").replace('\'', "%27")
+    );
     for many in [101, 1000, 10_000] {
         let answer = server.token_form(&format!("{login}{}", scopes(many)));
         assert!(matches!(answer.status, 400 | 413), "{many}: {answer}");
@@ -110,7 +109,14 @@ fn huge_credentials_and_many_scopes_are_refused_and_the_server_goes_on() {
 fn scopes_with_controls_and_nonsense_get_nothing() {
     let server = half_open();
     let admin = server.admin();
-    for scope in ["repository:a%0d%0ab:pull", "repository:a%00b:pull", "repository", "::", "repository:a:pull:push:", "%ff"] {
+    for scope in [
+        "repository:a%0d%0ab:pull",
+        "repository:a%00b:pull",
+        "repository",
+        "::",
+        "repository:a:pull:push:",
+        "%ff",
+    ] {
         let answer = admin.send(&get(format!("/token?service=holdfast&scope={scope}")));
         assert!(matches!(answer.status, 200 | 400), "{scope}: {answer}");
         assert!(answer.headers.iter().all(|(_, value)| !value.contains("b:pull")), "{scope}: {answer}");
@@ -130,7 +136,8 @@ fn scopes_with_controls_and_nonsense_get_nothing() {
     }
     // Names of accounts likewise, whoever makes them.
     for name in ["a\r\nb", "a\u{0}b", "a:b", "", " ", "a\u{202e}b", &"x".repeat(10_000), "a/b", "../admin"] {
-        let answer = admin.api("POST", "/users", Some(&json!({ "name": name, "password": "long enough a word" })));
+        let answer =
+            admin.api("POST", "/users", Some(&json!({ "name": name, "password": "long enough a word" })));
         assert_eq!(answer.status, 400, "{name:?}: {answer}");
     }
 }
@@ -200,15 +207,23 @@ fn no_spelling_of_a_path_goes_round_the_door() {
     for path in spellings() {
         for client in [*server, reader] {
             for method in ["GET", "HEAD", "DELETE", "PUT", "POST", "PATCH"] {
-                let call = if matches!(method, "GET" | "HEAD" | "DELETE") { request(method, &path) } else { request(method, &path).body("{}") };
+                let call = if matches!(method, "GET" | "HEAD" | "DELETE") {
+                    request(method, &path)
+                } else {
+                    request(method, &path).body("{}")
+                };
                 let Ok(answer) = client.try_send(&call) else { continue };
                 let what = format!("{method} {path}: {answer}");
                 assert!(matches!(answer.status, 200 | 400 | 401 | 403 | 404 | 405), "{what}");
                 let body = String::from_utf8_lossy(&answer.body);
                 assert!(!body.contains("private/app\""), "{what}");
-                assert!(answer.body != secret.bytes && answer.header("docker-content-digest") != Some(&secret.digest), "{what}");
+                assert!(
+                    answer.body != secret.bytes
+                        && answer.header("docker-content-digest") != Some(&secret.digest),
+                    "{what}"
+                );
                 // The catalog is for everybody who comes in, and shows what is theirs.
-                assert!(answer.status != 200 || path.ends_with("_catalog?n=10"), "{what}");
+                assert!(answer.status != 200 || path.starts_with("/v2/_catalog"), "{what}");
             }
         }
     }
@@ -223,20 +238,37 @@ fn methods_that_claim_to_be_others_are_what_they_are() {
         server.send(&post("/v2/open/app/manifests/1").header(name, "GET")).refused(405, "UNSUPPORTED");
     }
     for name in ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Forwarded-Uri"] {
-        let answer = server.send(&get("/v2/open/app/tags/list").header(name, "/v2/private/app/tags/list")).expect(200);
+        let answer =
+            server.send(&get("/v2/open/app/tags/list").header(name, "/v2/private/app/tags/list")).expect(200);
         assert_eq!(answer.json()["name"], "open/app");
     }
-    for (name, value) in [("X-Remote-User", "admin"), ("X-Forwarded-User", "admin"), ("Remote-User", "admin"), ("X-Forwarded-Client-Cert", "admin"), ("Cookie", "session=admin"), ("Proxy-Authorization", &basic("admin", ADMIN_PASSWORD))] {
+    for (name, value) in [
+        ("X-Remote-User", "admin"),
+        ("X-Forwarded-User", "admin"),
+        ("Remote-User", "admin"),
+        ("X-Forwarded-Client-Cert", "admin"),
+        ("Cookie", "session=admin"),
+        ("Proxy-Authorization", &basic("admin", ADMIN_PASSWORD)),
+    ] {
         server.send(&get("/api/v1/users").header(name, value)).refused(401, "UNAUTHORIZED");
     }
-    for path in ["/v2/private/app/tags/list?access_token=x", "/v2/private/app/tags/list?account=admin", "/api/v1/users?token=x"] {
+    for path in [
+        "/v2/private/app/tags/list?access_token=x",
+        "/v2/private/app/tags/list?account=admin",
+        "/api/v1/users?token=x",
+    ] {
         server.send(&get(path)).refused(401, "UNAUTHORIZED");
     }
 }
 
 fn realm(answer: &Answer) -> String {
     let challenge = answer.need("www-authenticate");
-    challenge.split(r#"realm=""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    challenge
+        .split(r#"realm=""#)
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// `GET /v2/` with these headers instead of the client's own `Host`.
@@ -258,7 +290,15 @@ fn the_realm_is_what_the_client_called_us_and_nobody_else_s_word() {
         assert_eq!(realm(&asked_as(&server, lines)), "http://a.example/token", "{lines}");
     }
     // What is no host is not repeated.
-    for host in ["a.example\",realm=\"http://evil", "a.example/evil", "evil@a.example", "a b", "a.example:99999", "[::1", "a.example#"] {
+    for host in [
+        "a.example\",realm=\"http://evil",
+        "a.example/evil",
+        "evil@a.example",
+        "a b",
+        "a.example:99999",
+        "[::1",
+        "a.example#",
+    ] {
         let answer = asked_as(&server, &format!("Host: {host}"));
         assert!(matches!(answer.status, 400 | 401), "{answer}");
         if answer.status == 401 {
@@ -275,10 +315,15 @@ fn a_trusted_proxy_s_word_is_the_realm_and_external_url_is_above_all() {
     let told = asked_as(&server, "Host: inside\r\nX-Forwarded-Host: r.example\r\nX-Forwarded-Proto: https");
     assert_eq!(realm(&told), "https://r.example/token");
     let nonsense = asked_as(&server, "Host: inside\r\nX-Forwarded-Host: a\"b\r\nX-Forwarded-Proto: gopher");
-    assert!(!nonsense.need("www-authenticate").contains("gopher") && !nonsense.need("www-authenticate").contains("a\"b"));
+    assert!(
+        !nonsense.need("www-authenticate").contains("gopher")
+            && !nonsense.need("www-authenticate").contains("a\"b")
+    );
     let fixed = "[server]\nexternal_url = \"https://r.example\"\ntrusted_proxies = [\"127.0.0.1\"]\n";
     let server = guarded_with(Home::new().config(fixed));
-    for lines in ["Host: evil.example", "Host: a\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: http"] {
+    for lines in
+        ["Host: evil.example", "Host: a\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: http"]
+    {
         assert_eq!(realm(&asked_as(&server, lines)), "https://r.example/token", "{lines}");
     }
 }
@@ -288,7 +333,9 @@ fn rules_on_addresses_see_the_socket_or_what_a_trusted_proxy_says() {
     let rules = "[[acl]]\nmatch = { account = \"alice\", ip = \"198.51.100.0/24\" }\nactions = [\"pull\"]\n";
     let status = |server: &Running, claims: &[&str]| {
         let alice = server.login("alice", "password of alice");
-        let call = claims.iter().fold(get("/v2/team/app/manifests/1"), |call, claim| call.header("X-Forwarded-For", claim));
+        let call = claims
+            .iter()
+            .fold(get("/v2/team/app/manifests/1"), |call, claim| call.header("X-Forwarded-For", claim));
         let others = call.clone().header("X-Real-IP", "198.51.100.9").header("Forwarded", "for=198.51.100.9");
         let answers = [&call, &others].map(|call| alice.send(call).status);
         assert_eq!(answers[0], answers[1], "other headers count for nothing: {claims:?}");
@@ -322,7 +369,10 @@ fn rules_on_addresses_see_the_socket_or_what_a_trusted_proxy_says() {
     }
     let admin = server.admin();
     admin.grant(&user("alice"), "other/**", &["pull"]);
-    let forged = server.bearer(&server.login("alice", "password of alice").token(&["repository:team/app:pull"]));
+    let forged =
+        server.bearer(&server.login("alice", "password of alice").token(&["repository:team/app:pull"]));
     // A token that was got from a good address is worth no more than the address that it is shown from.
-    forged.send(&get("/v2/team/app/manifests/1").header("X-Forwarded-For", "203.0.113.5")).refused(403, "DENIED");
+    forged
+        .send(&get("/v2/team/app/manifests/1").header("X-Forwarded-For", "203.0.113.5"))
+        .refused(403, "DENIED");
 }

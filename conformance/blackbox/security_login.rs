@@ -19,7 +19,8 @@ fn guesses_are_slowed_and_lock_nobody_out_from_elsewhere() {
         statuses.push(answer.status);
         (answer.status == 429).then_some(answer)
     });
-    let throttled = throttled.unwrap_or_else(|| panic!("never slowed: {statuses:?}")).refused(429, "TOOMANYREQUESTS");
+    let throttled =
+        throttled.unwrap_or_else(|| panic!("never slowed: {statuses:?}")).refused(429, "TOOMANYREQUESTS");
     assert!(statuses.len() > 3, "a few mistakes are forgiven: {statuses:?}");
     assert!(throttled.need("retry-after").parse::<u64>().unwrap() >= 1, "{throttled}");
     // While it is slowed the right password is not told from a wrong one.
@@ -55,7 +56,10 @@ fn a_claimed_address_does_not_help_a_guesser() {
     let slowed = (0..40).any(|nth| {
         let call = get("/v2/").header("Authorization", basic("admin", "guess"));
         let claimed = format!("198.51.100.{nth}");
-        let call = call.header("X-Forwarded-For", &claimed).header("X-Real-IP", &claimed).header("Forwarded", format!("for={claimed}"));
+        let call = call
+            .header("X-Forwarded-For", &claimed)
+            .header("X-Real-IP", &claimed)
+            .header("Forwarded", format!("for={claimed}"));
         server.send_from(NEIGHBOUR, &call).status == 429
     });
     assert!(slowed, "each guess counted as another address");
@@ -124,8 +128,20 @@ fn unknown_disabled_and_known_accounts_are_refused_alike() {
     admin.api("POST", "/users", Some(&serde_json::json!({ "name": "nopassword" }))).expect(201);
     admin.api("POST", "/service-accounts", Some(&serde_json::json!({ "name": "robot" }))).expect(201);
     admin.grant(&user("alice"), "team/**", &["pull"]);
-    let names = [("alice", "wrong"), ("gone", "password of gone"), ("nopassword", ""), ("robot", "wrong"), ("nobody", "wrong"), ("admin", "wrong")];
-    for path in ["/v2/", "/v2/team/app/tags/list", "/token?service=holdfast&scope=repository:team/app:pull", "/api/v1/me"] {
+    let names = [
+        ("alice", "wrong"),
+        ("gone", "password of gone"),
+        ("nopassword", ""),
+        ("robot", "wrong"),
+        ("nobody", "wrong"),
+        ("admin", "wrong"),
+    ];
+    for path in [
+        "/v2/",
+        "/v2/team/app/tags/list",
+        "/token?service=holdfast&scope=repository:team/app:pull",
+        "/api/v1/me",
+    ] {
         let answers = names.map(|(name, password)| {
             let call = get(path).header("Authorization", basic(name, password));
             // From an address of its own for each, so that no throttle tells them apart.
@@ -137,7 +153,9 @@ fn unknown_disabled_and_known_accounts_are_refused_alike() {
     }
     // The form of OAuth likewise.
     let form = |name: &str| {
-        let answer = server.token_form(&format!("grant_type=password&service=holdfast&client_id=x&username={name}&password=wrong"));
+        let answer = server.token_form(&format!(
+            "grant_type=password&service=holdfast&client_id=x&username={name}&password=wrong"
+        ));
         answer.seen(&[])
     };
     assert_eq!(form("alice"), form("nobody"));
