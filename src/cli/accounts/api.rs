@@ -9,7 +9,7 @@ use crate::upstream::error::Told;
 use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,9 @@ pub struct To {
 
 /// Columns: the head of each, and the field that stands below it, as `a.b`.
 pub struct Shape<const N: usize>(pub [(&'static str, &'static str); N]);
+
+/// All but what RFC 3986, 2.3 leaves as it is: the words of a path are compared as they stand.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A server.
 pub struct Api {
@@ -158,5 +161,5 @@ pub fn path(segments: &[&str]) -> String {
 
 /// A text as a part of a URL.
 pub fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
