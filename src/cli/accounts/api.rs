@@ -84,7 +84,7 @@ impl Api {
             let mut at = format!("{path}?n=1000");
             for (name, value) in [("search", search), ("last", last.as_deref())] {
                 if let Some(value) = value {
-                    at.push_str(&format!("&{name}={}", encoded(value)));
+                    at.extend(["&", name, "=", &encoded(value)]);
                 }
             }
             let mut page = self.send(Method::GET, &at, None)?;
@@ -156,7 +156,7 @@ fn cell(entry: &Value, field: &str) -> String {
 
 /// A path of these segments, each whole whatever stands in it.
 pub fn path(segments: &[&str]) -> String {
-    segments.iter().map(|segment| format!("/{}", encoded(segment))).collect()
+    segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
 }
 
 /// A text as a part of a URL.
