@@ -31,7 +31,7 @@ fn walked(client: Client, path: &str, n: usize) -> Vec<Value> {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 /// Seven of everything.

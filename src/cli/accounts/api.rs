@@ -27,6 +27,9 @@ pub struct To {
 /// Columns: the head of each, and the field that stands below it, as `a.b`.
 pub struct Shape<const N: usize>(pub [(&'static str, &'static str); N]);
 
+/// All but what RFC 3986, 2.3 leaves as it is: the words of a path are compared as they stand.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A server.
 pub struct Api {
     runtime: Runtime,
@@ -81,7 +84,7 @@ impl Api {
             let mut at = format!("{path}?n=1000");
             for (name, value) in [("search", search), ("last", last.as_deref())] {
                 if let Some(value) = value {
-                    at.push_str(&format!("&{name}={}", encoded(value)));
+                    at.extend(["&", name, "=", &encoded(value)]);
                 }
             }
             let mut page = self.send(Method::GET, &at, None)?;
@@ -153,7 +156,7 @@ fn cell(entry: &Value, field: &str) -> String {
 
 /// A path of these segments, each whole whatever stands in it.
 pub fn path(segments: &[&str]) -> String {
-    segments.iter().map(|segment| format!("/{}", encoded(segment))).collect()
+    segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
 }
 
 /// All but what stands for itself anywhere in a URL (RFC 3986, section 2.3).
