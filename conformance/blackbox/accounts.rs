@@ -2,8 +2,9 @@
 //! a corner of their own, and anonymous callers one image. By grants, and by rules of the configuration.
 
 use crate::testkit::accounts::{ADMIN_PASSWORD, basic, guarded, guarded_with, user};
+use crate::testkit::answer::Answer;
 use crate::testkit::client::{Client, get};
-use crate::testkit::image::image;
+use crate::testkit::image::{digest_of, image};
 use crate::testkit::server::{Home, Running};
 use serde_json::json;
 
@@ -124,4 +125,83 @@ fn the_metadata_may_be_lost_and_everybody_still_logs_in() {
         assert_eq!(pulls(server.client().authorized(&value), "team/app"), 200);
     }
     server.kill();
+}
+
+#[test]
+fn the_trail_tells_of_refusals_and_of_nothing_that_was_allowed() {
+    let server = guarded();
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    admin.api("GET", "/users", None).expect(200);
+    alice.api("GET", "/me", None).expect(200);
+    let denied =
+        alice.send(&crate::testkit::client::post("/v2/team/app/blobs/uploads/")).refused(403, "DENIED");
+    // docker takes the sentence that it knows by itself for a failure that may pass, and tries for a minute
+    assert_ne!(denied.json()["errors"][0]["message"], "requested access to the resource is denied");
+    let began = std::time::Instant::now();
+    loop {
+        let told = admin.api("GET", "/events?n=1000", None).expect(200).json();
+        let refused = |event: &&serde_json::Value| event["what"] == "access-refused";
+        let refused: Vec<_> = told["entries"].as_array().unwrap().iter().filter(refused).collect();
+        if let [only] = refused[..] {
+            assert_eq!(
+                (&only["who"], &only["object"]),
+                (&json!("alice"), &json!("repository:team/app:pull,push"))
+            );
+            break;
+        }
+        assert!(refused.is_empty() && began.elapsed().as_secs() < 30, "{refused:?}");
+    }
+}
+
+#[test]
+fn a_mount_needs_a_token_for_its_source_too() {
+    let server = guarded();
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    admin.grant(&user("alice"), "team/*", &["pull", "push"]);
+    for repository in ["team/base", "secret/base"] {
+        admin.push(repository, "1", &image([repository]));
+    }
+    let mount = |client: Client, blob: &str, from: &str| {
+        let query = format!("mount={}{from}", digest_of(blob));
+        client.send(&crate::testkit::client::post(format!("/v2/team/app/blobs/uploads/?{query}")))
+    };
+    let both = r#"scope="repository:team/app:pull,push repository:team/base:pull""#;
+    let challenged = |answer: &Answer| answer.need("www-authenticate").contains(both);
+    assert!(challenged(&mount(*server, "team/base", "&from=team/base").refused(401, "UNAUTHORIZED")));
+    let narrow = server.bearer(&alice.token(&["repository:team/app:pull,push"]));
+    let wide = server.bearer(&alice.token(&[
+        "repository:team/app:pull,push",
+        "repository:team/base:pull",
+        "repository:secret/base:pull",
+    ]));
+    // With the source named, and with none named: somebody who may not pull there learns nothing, not even that it is.
+    for (from, other) in [("&from=team/base", "&from=secret/base"), ("", "")] {
+        assert!(challenged(&mount(narrow, "team/base", from).refused(401, "UNAUTHORIZED")), "{from}");
+        for client in [narrow, wide, alice] {
+            mount(client, "secret/base", other).expect(202);
+            mount(client, "nowhere", other).expect(202);
+        }
+    }
+    mount(wide, "team/base", "").expect(201);
+    mount(alice, "team/base", "&from=team/base").expect(201);
+}
+
+#[test]
+fn the_catalog_of_another_registry_is_not_for_everybody() {
+    let server = guarded_with(Home::new().env("HOLDFAST_AUTH_OTHER_SERVICES", "other"));
+    let admin = server.admin();
+    let alice = admin.new_user("alice");
+    let scope = |client: Client, service: &str| {
+        let asked = get(format!("/token?service={service}&scope=registry:catalog:*"));
+        client.send(&asked).expect(200).json()["scope"].clone()
+    };
+    let body = json!({ "ceiling": { "repositories": ["team/*"], "actions": ["pull"] } });
+    let minted = admin.api("POST", "/me/tokens", Some(&body)).expect(201).json();
+    let narrow = server.login("admin", minted["secret"].as_str().unwrap());
+    for (client, given) in [(admin, true), (alice, false), (narrow, false), (*server, false)] {
+        assert_eq!(scope(client, "holdfast"), "registry:catalog:*", "ours shows what each may pull");
+        assert_eq!(scope(client, "other"), if given { "registry:catalog:*" } else { "" });
+    }
 }

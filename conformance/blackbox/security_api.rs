@@ -405,7 +405,7 @@ fn nothing_that_is_answered_leads_to_another_origin() {
 
 #[test]
 fn there_is_no_default_password_and_the_first_one_is_its_owner_s_alone() {
-    let server = running(Home::new().with_first_admin());
+    let server = running(Home::new().with_made_up_password());
     let file = server.home.data().join("initial-admin-password");
     let told = std::fs::metadata(&file).unwrap();
     assert_eq!(told.mode() & 0o777, 0o600);
@@ -429,7 +429,7 @@ fn there_is_no_default_password_and_the_first_one_is_its_owner_s_alone() {
     assert!(server.server.log().contains("initial-admin-password"), "the log names the file");
     assert!(server.server.further_lines().iter().all(|line| !line.contains(&password)));
     // Another one is different.
-    let other = running(Home::new().with_first_admin());
+    let other = running(Home::new().with_made_up_password());
     assert_ne!(
         std::fs::read_to_string(other.home.data().join("initial-admin-password")).unwrap().trim(),
         password

@@ -218,7 +218,7 @@ fn bad_settings_with_secrets_in_them_are_refused_without_telling_them() {
 
 #[test]
 fn the_first_password_is_in_its_file_alone() {
-    let server = running(Home::new().with_first_admin().env("HOLDFAST_LOG_LEVEL", "trace"));
+    let server = running(Home::new().with_made_up_password().env("HOLDFAST_LOG_LEVEL", "trace"));
     let file = server.home.data().join("initial-admin-password");
     let password = std::fs::read_to_string(&file).unwrap().trim().to_owned();
     let admin = server.login("admin", &password);

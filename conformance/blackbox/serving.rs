@@ -5,7 +5,7 @@ use crate::testkit::chance::Chance;
 use crate::testkit::client::{Connection, chunk, get, head, put, request};
 use crate::testkit::image::{digest_of, image, sha256_of};
 use crate::testkit::push::closing;
-use crate::testkit::server::{Home, PROGRAM, eventually, fresh, running};
+use crate::testkit::server::{Home, eventually, fresh, running};
 use std::collections::BTreeSet;
 use std::process::Command;
 

@@ -6,7 +6,7 @@ set -uo pipefail
 strangers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${HOLDFAST_BIN:?run this through conformance/run}" "${STRANGERS_CACHE:?}" "${RESULTS:?}" "${STRANGER:?}"
 WORK=$(mktemp -d -t "holdfast-$STRANGER-XXXXXX")
-ROW="" VERSION=""
+ROW="" VERSION="" LOGIN=""
 declare -A PIDS=()
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
@@ -43,6 +43,17 @@ equal() { [[ -n $1 && $1 == "$2" ]] || { echo "  '$1' is not '$2'"; return 1; };
 
 # fails COMMAND...: the command is expected to fail
 fails() { ! "$@"; }
+
+# said PATTERN COMMAND...: the command fails, and says why in words that the pattern has: not for another reason
+said() {
+    local out
+    out=$("${@:2}" 2>&1) && { echo "  it worked: $out"; return 1; }
+    echo "  $out"
+    grep -qiE "$1" <<< "$out"
+}
+
+# refused COMMAND...: the command fails because the registry lets nobody do that
+refused() { said 'denied|unauthorized|authentication required|forbidden|incorrect username or password' "$@"; }
 
 # ---- installing -----------------------------------------------------------------------------------------------------
 
@@ -145,14 +156,47 @@ leave() {
 trap leave EXIT
 trap 'exit 143' TERM INT
 
-# holdfast DATA [NAME=VALUE...]: serves that data folder on a port the system picks: $URL, and $HOST without the scheme
-holdfast() {
-    local data=$1
+# serving DATA [--open] [NAME=VALUE...]: Holdfast on a port that the system picks, over TLS if the values say so: $URL, and
+# $HOST without the scheme
+serving() {
+    local data=$1 open=()
     shift
-    start holdfast 'listening on http://127\.0\.0\.1:[0-9]+' \
-        env "$@" "$HOLDFAST_BIN" serve --open --data "$data" --listen 127.0.0.1:0 || exit 1
-    URL=${SAID#listening on } HOST=${SAID#listening on http://}
+    [[ ${1-} == --open ]] && open=("$1") && shift
+    DATA=$data
+    start holdfast 'listening on https?://127\.0\.0\.1:[0-9]+' \
+        env "$@" "$HOLDFAST_BIN" serve ${open[@]+"${open[@]}"} --data "$data" --listen 127.0.0.1:0 || exit 1
+    URL=${SAID#listening on } HOST=${SAID#listening on *://}
     ready || { echo "holdfast is not ready" >&2; exit 1; }
+}
+
+# holdfast DATA [NAME=VALUE...]: without accounts
+holdfast() {
+    LOGIN=""
+    serving "$1" --open "${@:2}"
+}
+
+# guarded DATA [NAME=VALUE...]: with accounts, and with TLS if "${TLS[@]}" of `certificates` is among the values. What of
+# this file reads from the server does so as $LOGIN, NAME:PASSWORD.
+ADMIN_PASSWORD='the canary: grün "9a1c"'
+guarded() {
+    LOGIN=admin:$ADMIN_PASSWORD
+    serving "$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" "${@:2}"
+}
+
+# admin_ ARGUMENT...: a command of Holdfast through the socket of the server that `guarded` has started
+admin_() { "$HOLDFAST_BIN" "$@" --data "$DATA"; }
+
+# new_user NAME: makes one, with `password_of NAME`
+new_user() { password_of "$1" | admin_ user add "$1" --new-password-stdin; }
+password_of() { printf 'password of: %s' "$1"; }
+
+# certificates: makes a certificate for 127.0.0.1 and localhost, and has curl, python and Go programs trust who signed it:
+# "${TLS[@]}" for `guarded`, and the authority's certificate as $CA
+certificates() {
+    "$strangers/../../certs/make.sh" --dir "$WORK/certs" localhost 127.0.0.1 || exit 1
+    CA=$WORK/certs/ca.crt
+    TLS=(HOLDFAST_SERVER_TLS_CERTIFICATE="$WORK/certs/registry.crt" HOLDFAST_SERVER_TLS_KEY="$WORK/certs/registry.key")
+    export CURL_CA_BUNDLE=$CA SSL_CERT_FILE=$CA
 }
 
 # ready: waits until /readyz answers 200, at most 60 s
@@ -185,20 +229,29 @@ docker_() {
     as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"
 }
 
+# as NAME ARGUMENT...: docker with the credentials that NAME has on this machine
+as() { as_root env DOCKER_CONFIG="$WORK/home-$1" /usr/bin/docker -H "unix://$WORK/docker.sock" "${@:2}"; }
+# here: the registry at $HOST as docker calls it, which speaks to localhost without TLS
+here() { echo "localhost:${HOST##*:}"; }
+# login HOME NAME PASSWORD: docker login there
+login() { printf '%s' "$3" | as "$1" login "$(here)" --username "$2" --password-stdin; }
+# push HOME IMAGE: the image `built` under that name
+push() { as "$1" tag built "$(here)/$2" && as "$1" push "$(here)/$2"; }
+
 # ---- bytes ----------------------------------------------------------------------------------------------------------
 
 # layout DIR [TAG]: an OCI layout with the tags `single`, `multi` (two platforms) and `artifact`, or with TAG alone
 layout() { python3 "$strangers/layout.py" "$@"; }
 
 # tree WHERE: every manifest and blob below an image, read and hashed: one line `digest size media-type` each
-tree() { python3 "$strangers/tree.py" "$@"; }
+tree() { LOGIN=$LOGIN python3 "$strangers/tree.py" "$@"; }
 
 # value EXPRESSION: reads a JSON document and prints what the Python expression says of it, as `it`
 value() { python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"; }
 
 # manifest REPOSITORY/REFERENCE: a manifest's bytes as the registry at $URL gives them
 manifest() {
-    curl -fsS "$URL/v2/${1%/*}/manifests/${1##*/}" \
+    curl -fsS ${LOGIN:+--user "$LOGIN"} "$URL/v2/${1%/*}/manifests/${1##*/}" \
         -H 'Accept: application/vnd.oci.image.manifest.v1+json' -H 'Accept: application/vnd.oci.image.index.v1+json' \
         -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
         -H 'Accept: application/vnd.docker.distribution.manifest.list.v2+json'

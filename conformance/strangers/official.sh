@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The OCI distribution specification's own conformance program, at what will be version 1.2 (OCI_VERSION=dev), for
-# each metadata engine and for sparse manifests. Demanded: nothing failed, nothing in error, nothing skipped.
+# each metadata engine, for sparse manifests, and with accounts over TLS. Demanded: nothing failed, nothing in error, nothing skipped.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # The specification that this project keeps to is commit 967efdc079b9 (2026-07-16). The Go module proxy does not hold
@@ -27,14 +27,14 @@ for case in root.iter("testcase"):
 PYTHON
 }
 
-# conform WHAT FLOOR ENGINE SPARSE CONTENT: one run of the program against a new server. FLOOR is a number of passed
-# checks a little below what the pinned program makes: a run that stops early is no success.
+# conform WHAT FLOOR ENGINE SPARSE: one run of the program against the server at $HOST, with "${ACCESS[@]}" in its
+# environment. FLOOR is a number of passed checks a little below what the pinned program makes: a run that stops early
+# is no success.
 conform() {
     local results=$WORK/results-$3-$4 code=0 passed failed skipped disabled
     row "$1"
     check "the engine can be chosen ($1)" grep -q "^metadata *$3 " <(HOLDFAST_METADATA_ENGINE=$3 "$HOLDFAST_BIN" check)
-    holdfast "$WORK/data-$3-$4" HOLDFAST_METADATA_ENGINE="$3" HOLDFAST_REGISTRY_ABSENT_CONTENT="$5"
-    (mkdir -p "$results" && cd "$results" && env OCI_REGISTRY="$HOST" OCI_TLS=disabled OCI_VERSION=dev \
+    (mkdir -p "$results" && cd "$results" && env OCI_REGISTRY="$HOST" "${ACCESS[@]}" OCI_VERSION=dev \
         OCI_DATA_SPARSE="$4" OCI_RESULTS_DIR="$results" OCI_REPO1=conformance/one OCI_REPO2=conformance/two \
         "$GO_PROGRAM" > "$WORK/program-$3-$4.txt" 2>&1) || code=$?
     check "the program ended well ($1)" equal "$code" 0
@@ -45,9 +45,22 @@ conform() {
         check "at least $2 checks passed ($1)" test "$passed" -ge "$2"
         [[ $4 == true ]] && check "no check was left out ($1)" equal "$disabled" 0
     fi
+    rm -rf "$results"
     check "the server ends well on SIGTERM ($1)" stop holdfast
 }
 
-conform "OCI conformance dev, metadata in sled" 950 sled false refuse
-conform "OCI conformance dev, metadata in redb" 950 redb false refuse
-conform "OCI conformance dev, sparse manifests accepted" 1000 sled true accept
+ACCESS=(OCI_TLS=disabled)
+for engine in sled redb; do
+    holdfast "$WORK/data-$engine" HOLDFAST_METADATA_ENGINE=$engine
+    conform "OCI conformance dev, metadata in $engine" 950 $engine false
+done
+SPARSE=HOLDFAST_REGISTRY_ABSENT_CONTENT=accept
+holdfast "$WORK/data-sparse" $SPARSE
+conform "OCI conformance dev, sparse manifests accepted" 1000 sled true
+
+# as somebody whose rights end with these two repositories
+certificates
+guarded "$WORK/data-accounts" "${TLS[@]}" $SPARSE
+new_user official && admin_ grant add user:official 'conformance/*' pull,push,delete || exit 1
+ACCESS=(OCI_TLS=enabled OCI_USERNAME=official OCI_PASSWORD="$(password_of official)")
+conform "OCI conformance dev, sparse manifests accepted, with accounts and over TLS" 1000 sled true

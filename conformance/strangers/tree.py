@@ -1,10 +1,13 @@
 """Reads and hashes every manifest and blob below an image: `tree.py WHERE`, one line `digest size media-type` each.
 
-WHERE is http://HOST/REPOSITORY:TAG (or @DIGEST), http://HOST for all that the catalog and the tag lists name,
-oci:FOLDER:TAG (an OCI layout), or dir:FOLDER (skopeo's). Fails when bytes do not hash to their digest.
+WHERE is http://HOST/REPOSITORY:TAG (or @DIGEST), http://HOST for all that the catalog and the tag lists name (or https,
+which trusts SSL_CERT_FILE), oci:FOLDER:TAG (an OCI layout), or dir:FOLDER (skopeo's). Registries are asked as $LOGIN,
+NAME:PASSWORD, if that is not empty. Fails when bytes do not hash to their digest.
 """
+import base64
 import hashlib
 import json
+import os
 import re
 import sys
 import urllib.request
@@ -17,12 +20,16 @@ KINDS = [f"application/vnd.{kind}+json" for kind in (
 class Registry:
     """A repository over HTTP, as plain a client as there can be."""
 
-    def __init__(self, host, repository=""):
-        self.base = f"http://{host}/v2/"
+    def __init__(self, origin, repository=""):
+        self.base = f"{origin}/v2/"
         self.repository = repository
+        self.headers = {"Accept": ", ".join(KINDS)}
+        login = os.environ.get("LOGIN")
+        if login:
+            self.headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
 
     def ask(self, path):
-        request = urllib.request.Request(self.base + path, headers={"Accept": ", ".join(KINDS)})
+        request = urllib.request.Request(self.base + path, headers=self.headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read(), answer.headers
 
@@ -109,13 +116,12 @@ def walk(source, reference, lines):
 
 
 def main(where):
-    image = re.fullmatch(r"http://([^/]+)/(.+?)(?:@|:(?=[^:/]+$))([^/]+)", where)
+    image = re.fullmatch(r"(https?://[^/]+)/(.+?)(?:@|:(?=[^:/]+$))([^/]+)", where)
     if image:
         lines = walk(Registry(image[1], image[2]), image[3], set())
-    elif where.startswith("http://"):
-        host = where[len("http://"):]
-        lines = {f"{repository}:{tag} {line}" for repository, tag in Registry(host).names()
-                 for line in walk(Registry(host, repository), tag, set())}
+    elif re.match("https?://", where):
+        lines = {f"{repository}:{tag} {line}" for repository, tag in Registry(where).names()
+                 for line in walk(Registry(where, repository), tag, set())}
     elif where.startswith("oci:"):
         folder, _, tag = where[len("oci:"):].rpartition(":")
         lines = walk(layout(folder), tag, set())

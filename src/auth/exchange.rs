@@ -46,7 +46,7 @@ pub struct Issued {
 /// Issues a token. What is asked for and not given is left out of it, without an error (docker-auth-token,
 /// "Requesting a Token").
 pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Result<Issued> {
-    let from = From { address: asked.address, service: asked.service };
+    let from = From { address: asked.address, service: asked.service, ours: asked.service == gate.service() };
     let access: Vec<Granted> = asked
         .scopes
         .iter()

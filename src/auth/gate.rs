@@ -1,8 +1,8 @@
 //! The gate: from what somebody says to who they are, for every door. A word that is given and wrong is never taken
 //! for none.
 //!
-//! An access token is looked up by its hash first: who has been here with it a moment ago passes for the price of
-//! that hash, as long as no account has changed since.
+//! Who has been here with an access token a moment ago passes for the price of a look (`here.rs`), as long as no account
+//! has changed since.
 
 use crate::acl::authority::Authority;
 use crate::acl::config::Rule;
@@ -16,6 +16,7 @@ use crate::auth::chain::{Chain, Outcome};
 use crate::auth::claims::Claims;
 use crate::auth::config::Config;
 use crate::auth::error::Result;
+use crate::auth::here::{Here, Moment};
 use crate::auth::issuer::Issuer;
 use crate::auth::owners::{self, Owners};
 use crate::auth::passwords::verifier::Passwords;
@@ -30,20 +31,8 @@ use crate::events::event::{Event, What};
 use crate::events::sink::EventSink;
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
-use moka::sync::Cache;
-use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
-
-/// Memory for sessions of access tokens.
-const LIVE_BYTES: u64 = 32 << 20;
-/// What a session takes, and each resource that its token names, roughly.
-const SESSION_BYTES: usize = 1024;
-const GRANTED_BYTES: usize = 256;
-/// After so many seconds an account is looked at again, even if nobody said that anything changed: that is how a
-/// change of an htpasswd file, or on another replica, is seen.
-const LIVE_SECS: u64 = 1;
 
 static STRANGER: LazyLock<Arc<Session>> = LazyLock::new(|| Arc::new(Session::anonymous()));
 
@@ -71,16 +60,6 @@ pub enum Refusal {
     Token,
     /// Too many wrong ones; to be tried again after so many seconds.
     Throttled(u64),
-}
-
-/// A session that was let in with an access token.
-struct Live {
-    session: Arc<Session>,
-    generation: u64,
-    seen: u64,
-    until: u64,
-    /// Resources, groups and labels in it.
-    texts: usize,
 }
 
 /// The parts of the gate.
@@ -113,19 +92,6 @@ pub struct Gate {
     pub here: Here,
 }
 
-/// Who was here a moment ago, by the hash of their access token.
-pub struct Here(Cache<[u8; 32], Arc<Live>>);
-
-impl Default for Here {
-    fn default() -> Self {
-        let bytes = |_: &[u8; 32], live: &Arc<Live>| {
-            u32::try_from(SESSION_BYTES + live.texts * GRANTED_BYTES).unwrap_or(u32::MAX)
-        };
-        let lifetime = Duration::from_secs(LIVE_SECS + 1);
-        Self(Cache::builder().max_capacity(LIVE_BYTES).weigher(bytes).time_to_live(lifetime).build())
-    }
-}
-
 impl Gate {
     /// The audience of our tokens.
     pub fn service(&self) -> &str {
@@ -142,9 +108,19 @@ impl Gate {
         self.config.anonymous
     }
 
+    /// Whose access token this is, if they were here with it a moment ago.
+    pub fn recall(&self, token: &[u8]) -> Option<Arc<Session>> {
+        self.here.find(token, self.moment())
+    }
+
+    /// Before anything is read: a change that comes meanwhile then makes what was read old.
+    fn moment(&self) -> Moment {
+        Moment { generation: self.directory.generation(), now: self.clock.unix_secs() }
+    }
+
     /// From where somebody asks us.
     pub fn from(&self, address: Option<IpAddr>) -> From<'_> {
-        From { address, service: &self.config.service }
+        From { address, service: &self.config.service, ours: true }
     }
 
     /// Checks what somebody says.
@@ -236,16 +212,7 @@ impl Gate {
         text: &Secret,
         address: Option<IpAddr>,
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
-        let key: [u8; 32] = Sha256::digest(text.expose().as_bytes()).into();
-        let now = self.clock.unix_secs();
-        let generation = self.directory.generation();
-        if let Some(live) = self.here.0.get(&key)
-            && live.generation == generation
-            && now < live.until
-            && now < live.seen + LIVE_SECS
-        {
-            return Ok(Ok(Arc::clone(&live.session)));
-        }
+        let at = self.moment();
         let (claims, expired) = match self.verified.verify(text.expose()).await {
             Ok(claims) => (claims, false),
             Err(Rejected::Expired(claims)) => (Arc::new(*claims), true),
@@ -260,9 +227,7 @@ impl Gate {
             let account = &claims.account;
             let labels: usize = account.labels.values().map(|values| values.len() + 1).sum();
             let texts = claims.access.len() + account.groups.len() + labels;
-            let live =
-                Live { session: Arc::clone(&session), generation, seen: now, until: claims.exp, texts };
-            self.here.0.insert(key, Arc::new(live));
+            self.here.remember(text.expose().as_bytes(), &session, at, claims.exp, texts);
         }
         Ok(Ok(session))
     }

@@ -5,6 +5,7 @@ use crate::acl::access::{Access, Action, REGISTRY, REPOSITORY};
 use crate::acl::authority::Authority;
 use crate::acl::ceiling::Ceiling;
 use crate::acl::identity::{AccountKind, Caller, Identity};
+use crate::acl::policy::{Because, CATALOG, is_catalog};
 use crate::auth::authenticator::{Login, UsedToken};
 use crate::auth::claims::Granted;
 use std::net::IpAddr;
@@ -13,8 +14,6 @@ use std::net::IpAddr;
 const EVERY: &str = "*";
 /// The admin API, as a resource of the type `registry`.
 pub const API: &str = "api";
-/// The list of repositories, likewise.
-pub const CATALOG: &str = "catalog";
 
 /// What somebody showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,8 +197,13 @@ impl Session {
     /// Whether the rules give it to the account, beneath the ceiling of what was shown.
     fn is_given(&self, authority: &Authority, from: From<'_>, access: &Access<'_>) -> bool {
         let caller = Caller { identity: &self.identity, address: from.address, service: from.service };
-        self.ceiling.as_ref().is_none_or(|ceiling| ceiling.admits(access))
-            && authority.decide(&caller, access).allowed
+        let decision = authority.decide(&caller, access);
+        // Our catalog shows to each what they may pull, so it is for everybody. Another registry's shows all of it: that
+        // is for whom a rule names, and for nobody whose credential is for some repositories.
+        let elsewhere = is_catalog(access) && !from.ours;
+        decision.allowed
+            && self.ceiling.as_ref().is_none_or(|ceiling| ceiling.admits(access) && !elsewhere)
+            && !(elsewhere && decision.because == Because::Catalog)
     }
 
     /// What they get who may not: anonymous callers may come back with a name.
@@ -213,8 +217,10 @@ impl Session {
 pub struct From<'a> {
     /// Their address, if it is known.
     pub address: Option<IpAddr>,
-    /// The service that they ask: ours.
+    /// The service that they ask, or that they want a token for.
     pub service: &'a str,
+    /// It is this registry.
+    pub ours: bool,
 }
 
 fn gives(granted: &[Granted], access: &Access<'_>) -> bool {

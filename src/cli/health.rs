@@ -14,11 +14,13 @@ pub fn run(to: &To) -> Result<(), Ending> {
         Ok::<_, Ending>(client.send(Method::GET, "/readyz", None).await?)
     })?;
     let told = String::from_utf8_lossy(&reply.body).trim().to_owned();
-    if !reply.status.is_success() {
+    // Reading storage again may take a while, and a restart would begin it anew.
+    let rebuilding = told.contains(r#""rebuilding""#);
+    if !reply.status.is_success() && !rebuilding {
         return Err(Ending::Failed(format!("not ready: {told}")));
     }
     if to.json {
-        return Ok(say_json(&serde_json::json!({ "ready": true, "message": told }))?);
+        return Ok(say_json(&serde_json::json!({ "ready": !rebuilding, "message": told }))?);
     }
     say(&told);
     Ok(())

@@ -154,6 +154,12 @@ fn door(settings: &Settings, registry: &Arc<Registry>) -> Result<Door, Complaint
             "`server.trusted_proxies` trusts every address: every client may claim to be any other"
         );
     }
+    if config.behind_proxy && config.external_url.is_empty() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "`server.behind_proxy` without `server.external_url` or `server.trusted_proxies`: clients that come through \
+             a proxy are sent to http:// for their tokens, and all have the proxy's address"
+        );
+    }
     let stall = Duration::from_secs(config.stall_secs);
     let mut door = Door::new(Arc::clone(registry), stall).behind(proxies).with_hsts(config.tls.hsts);
     let data = PathBuf::from(&settings.data);

@@ -118,7 +118,9 @@ impl Problem {
             }
             Self::Auth(error) => error.to_string(),
             Self::Unauthorized(challenge) => challenge.message().into(),
-            Self::Denied => "requested access to the resource is denied".into(),
+            // Not the sentence that distribution has for the code: docker takes an error without words of its own for one
+            // that may pass, and tries to push again for most of a minute.
+            Self::Denied => "the rules do not give this access to the account".into(),
             Self::Throttled(secs) => format!("too many failed logins; try again in {secs} seconds"),
             Self::Api(why) => why.clone(),
             Self::NoAccounts => "this registry was started with --open: it has no accounts".into(),

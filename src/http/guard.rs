@@ -28,6 +28,8 @@ pub struct Guest {
     pub session: Arc<Session>,
     /// Their address, if it is known.
     pub address: Option<IpAddr>,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
 }
 
 /// A request at the door.
@@ -55,10 +57,13 @@ pub async fn enter(visit: Visit<'_>, scope: impl FnOnce() -> Option<String>) -> 
     let Visit { door, head, peer } = visit;
     let address = door.proxies.client_address(peer, &head.headers);
     let Some(gate) = &door.gate else {
-        return Ok(Guest { session: Arc::clone(&EVERYBODY), address });
+        return Ok(Guest { session: Arc::clone(&EVERYBODY), address, peer });
     };
     if matches!(peer, Peer::Local) {
-        return Ok(Guest { session: Arc::clone(&OWNER), address });
+        return Ok(Guest { session: Arc::clone(&OWNER), address, peer });
+    }
+    if let Some(session) = credentials::bearer(&head.headers).and_then(|token| gate.recall(token)) {
+        return Ok(Guest { session, address, peer });
     }
     let word = match credentials::presented(&head.headers) {
         Presented::Nothing => Word::Nothing,
@@ -67,7 +72,7 @@ pub async fn enter(visit: Visit<'_>, scope: impl FnOnce() -> Option<String>) -> 
         Presented::Unreadable => Word::Unreadable,
     };
     match gate.enter(word, address).await? {
-        Ok(session) => Ok(Guest { session, address }),
+        Ok(session) => Ok(Guest { session, address, peer }),
         Err(Refusal::Throttled(secs)) => Err(Problem::Throttled(secs)),
         Err(refusal) => {
             let why = match refusal {
@@ -94,7 +99,9 @@ pub fn admit(visit: Visit<'_>, guest: &Guest, needs: Needs<'_>) -> Result<(), Pr
         Needs::Credential => Leave::Yes,
         Needs::Listing => session.may_list(&gate.authority, from),
         Needs::Of(name, action) => session.may(&gate.authority, from, name.as_str(), action),
-        Needs::GoingOn(name) => session.may(&gate.authority, from, name.as_str(), Action::Push),
+        Needs::GoingOn(name) | Needs::Mount(name, _) => {
+            session.may(&gate.authority, from, name.as_str(), Action::Push)
+        }
     };
     match leave {
         Leave::Yes => Ok(()),
@@ -108,11 +115,28 @@ pub fn may_see(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     guest.session.may_see(&gate.authority, gate.from(guest.address), repository.as_str())
 }
 
-/// Whether a guest may pull from a repository: for the sources of mounts.
+/// Whether a guest may pull from a repository, with what they showed.
 pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     let Some(gate) = &door.gate else { return true };
     let from = gate.from(guest.address);
     guest.session.may(&gate.authority, from, repository.as_str(), Action::Pull) == Leave::Yes
+}
+
+/// Whether a guest may mount from a repository: as one may pull. Who may not is only sent to upload; but one whose
+/// account may, with another token, is told which one to come back with.
+pub fn may_mount(
+    visit: Visit<'_>,
+    guest: &Guest,
+    to: &Repository,
+    from: &Repository,
+) -> Result<bool, Problem> {
+    let Some(gate) = &visit.door.gate else { return Ok(true) };
+    let may = may_pull(visit.door, guest, from);
+    if !may && may_see(visit.door, guest, from) {
+        let scope = Needs::Mount(to, Some(from)).scope();
+        return Err(visit.challenge(gate, scope, Why::InsufficientScope));
+    }
+    Ok(may)
 }
 
 /// The answer to a token that has expired.

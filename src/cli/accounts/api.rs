@@ -13,6 +13,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+/// What is escaped in a segment: all but what never needs it (RFC 3986, section 2.3). A dot is, as `..` would mean
+/// something.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
 /// Where, and how the answer looks.
 #[derive(Debug, Args)]
 pub struct To {
@@ -26,9 +30,6 @@ pub struct To {
 
 /// Columns: the head of each, and the field that stands below it, as `a.b`.
 pub struct Shape<const N: usize>(pub [(&'static str, &'static str); N]);
-
-/// All but what RFC 3986, 2.3 leaves as it is: the words of a path are compared as they stand.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A server.
 pub struct Api {
@@ -159,10 +160,18 @@ pub fn path(segments: &[&str]) -> String {
     segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
 }
 
-/// All but what stands for itself anywhere in a URL (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// A text as a part of a URL.
 pub fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_api_calls_its_pages_stays_as_it_is_and_no_name_can_leave_its_segment() {
+        assert_eq!(path(&["service-accounts", "ci_1~a", "secrets"]), "/service-accounts/ci_1~a/secrets");
+        assert_eq!(path(&["users", "..", "a/b?c#d%e ü"]), "/users/%2E%2E/a%2Fb%3Fc%23d%25e%20%C3%BC");
+    }
 }

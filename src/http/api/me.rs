@@ -69,12 +69,13 @@ pub async fn password(call: &Call<'_>) -> Reply {
     }
     let (gate, name) = (call.gate()?, own(call)?);
     let form: Form = call.read()?;
-    match gate.enter(Word::Password(name.to_owned(), form.old), call.guest.address).await? {
-        Ok(session) if session.token.is_none() && session.source == SOURCE => {}
+    let word = Word::Password(name.to_owned(), form.old);
+    let epoch = match gate.enter(word, call.guest.address).await? {
+        Ok(session) if session.token.is_none() && session.source == SOURCE => session.epoch,
         Err(Refusal::Throttled(secs)) => return Err(Problem::Throttled(secs)),
         _ => return Err(Problem::Api("the old password is wrong".into())),
-    }
-    set_password(call, name, form.new).await?;
+    };
+    set_password(call, name, form.new, Some(epoch)).await?;
     done()
 }
 

@@ -78,18 +78,28 @@ pub async fn password(call: &Call<'_>) -> Reply {
         password: Secret,
     }
     let form: Form = call.read()?;
-    set_password(call, call.name(), form.password).await?;
+    set_password(call, call.name(), form.password, None).await?;
     done()
 }
 
-/// Gives a user of ours another password. When the one before was that of the first start, its file goes away.
-pub async fn set_password(call: &Call<'_>, name: &str, password: Secret) -> Result<(), Problem> {
+/// Gives a user of ours another password; only as long as the account is as it was at `seen`, if that is given. When the
+/// password before was that of the first start, its file goes away.
+pub async fn set_password(
+    call: &Call<'_>,
+    name: &str,
+    password: Secret,
+    seen: Option<u64>,
+) -> Result<(), Problem> {
     let gate = Arc::clone(call.shared_gate()?);
     let hash = hashed(call, &password).await?;
     let user = name.to_owned();
-    let was_initial =
-        to_the_end(async move { Ok(users::set_password_hash(&gate.directory, &user, hash, false).await?) })
-            .await?;
+    let was_initial = to_the_end(async move {
+        Ok(match seen {
+            Some(epoch) => users::change_own_password(&gate.directory, &user, hash, epoch).await?,
+            None => users::set_password_hash(&gate.directory, &user, hash, false).await?,
+        })
+    })
+    .await?;
     if was_initial {
         (call.door.initial_password_changed)();
     }

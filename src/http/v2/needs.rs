@@ -14,13 +14,15 @@ pub enum Needs<'a> {
     Listing,
     /// An action on a repository.
     Of(&'a Repository, Action),
+    /// To push to a repository, and to pull from another one, if it is named: without that it becomes an ordinary
+    /// upload, so that nobody learns whether the source exists. It is asked for where the source is known.
+    Mount(&'a Repository, Option<&'a Repository>),
     /// To push to a repository, in an upload that the same account has opened. It may go on with a token that has
     /// expired meanwhile.
     GoingOn(&'a Repository),
 }
 
-/// The table. A mount needs a second thing, to pull from its source; without that it becomes an ordinary upload, so
-/// that nobody learns whether the source exists.
+/// The table.
 pub fn needs(route: &Route) -> Needs<'_> {
     match route {
         Route::Version => Needs::Credential,
@@ -29,10 +31,10 @@ pub fn needs(route: &Route) -> Needs<'_> {
         | Route::Referrers(name, ..)
         | Route::ManifestGet(name, _)
         | Route::BlobGet(name, _) => Needs::Of(name, Action::Pull),
-        Route::ManifestPut(name, ..)
-        | Route::UploadBegin(name, _)
-        | Route::UploadWhole(name, _)
-        | Route::UploadMount(name, ..) => Needs::Of(name, Action::Push),
+        Route::ManifestPut(name, ..) | Route::UploadBegin(name, _) | Route::UploadWhole(name, _) => {
+            Needs::Of(name, Action::Push)
+        }
+        Route::UploadMount(name, _, from) => Needs::Mount(name, from.as_ref()),
         Route::UploadStatus(name, _)
         | Route::UploadAppend(name, _)
         | Route::UploadFinish(name, ..)
@@ -48,8 +50,11 @@ impl Needs<'_> {
             Self::Credential => None,
             Self::Listing => Some("registry:catalog:*".into()),
             // Clients that push also look at what is there.
-            Self::Of(name, Action::Push) | Self::GoingOn(name) => {
+            Self::Of(name, Action::Push) | Self::GoingOn(name) | Self::Mount(name, None) => {
                 Some(format!("repository:{name}:pull,push"))
+            }
+            Self::Mount(name, Some(from)) => {
+                Some(format!("repository:{name}:pull,push repository:{from}:pull"))
             }
             Self::Of(name, action) => Some(format!("repository:{name}:{action}")),
         }

@@ -68,7 +68,10 @@ async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Ans
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
         Route::UploadBegin(name, algorithm) => uploads::begin(door, guest, name, algorithm).await,
         Route::UploadWhole(name, digest) => uploads::whole(door, guest, asked, name, digest).await,
-        Route::UploadMount(name, digest, from) => uploads::mount(door, guest, name, digest, from).await,
+        Route::UploadMount(name, digest, from) => {
+            let visit = Visit { door, head: &asked.head, peer: guest.peer };
+            uploads::mount(visit, guest, name, digest, from).await
+        }
         Route::UploadStatus(name, id) => uploads::status(door, guest, name, id).await,
         Route::UploadAppend(name, id) => uploads::append(door, guest, asked, name, id).await,
         Route::UploadFinish(name, id, digest) => {
