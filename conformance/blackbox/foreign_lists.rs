@@ -80,9 +80,10 @@ fn a_list_that_breaks_off_is_no_short_list() {
     ] {
         assert_eq!(run(&half(reply(200, body)), &["ls"]).fails(1, &["cannot be used"]).stdout, "", "{body}");
     }
-    let gone = Fake::start(|seen: &Seen| match seen.path.contains("last") {
-        true => reply(404, ""),
-        false => {
+    let gone = Fake::start(|seen: &Seen| {
+        if seen.path.contains("last") {
+            reply(404, "")
+        } else {
             reply(200, r#"{"repositories":["a"]}"#).header("Link", "</v2/_catalog?last=a>; rel=\"next\"")
         }
     });
@@ -179,10 +180,9 @@ fn bytes_that_are_not_those_of_their_digest_are_not_believed() {
     run(&fake, &["inspect", "app:1"]).fails(1, &["changed on the way"]);
     let held = holding(app.clone());
     let config = app.json()["config"]["digest"].as_str().unwrap().to_owned();
-    let fake = Fake::start(move |seen: &Seen| match seen.path.ends_with(&config) {
-        true => reply(200, "{}"),
-        false => held(seen),
-    });
+    let fake = Fake::start(
+        move |seen: &Seen| if seen.path.ends_with(&config) { reply(200, "{}") } else { held(seen) },
+    );
     run(&fake, &["inspect", "app:1"]).fails(1, &["changed on the way"]);
 }
 
@@ -194,9 +194,12 @@ fn an_index_in_bad_faith_is_looked_into_so_far() {
     let listed = [vec![huge], many].concat();
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}).to_string();
     let held = holding(child.clone());
-    let fake = Fake::start(move |seen: &Seen| match seen.path.ends_with("/manifests/1") {
-        true => reply(200, &index).header("Content-Type", OCI_INDEX),
-        false => held(seen),
+    let fake = Fake::start(move |seen: &Seen| {
+        if seen.path.ends_with("/manifests/1") {
+            reply(200, &index).header("Content-Type", OCI_INDEX)
+        } else {
+            held(seen)
+        }
     });
     let json = run(&fake, &["inspect", "app:1", "--json"]).fine().json();
     let seen = json["manifests"]
@@ -212,9 +215,12 @@ fn an_index_in_bad_faith_is_looked_into_so_far() {
     lying["size"] = json!(10);
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [lying]}).to_string();
     let held = holding(child);
-    let fake = Fake::start(move |seen: &Seen| match seen.path.ends_with("/manifests/1") {
-        true => reply(200, &index).header("Content-Type", OCI_INDEX),
-        false => held(seen),
+    let fake = Fake::start(move |seen: &Seen| {
+        if seen.path.ends_with("/manifests/1") {
+            reply(200, &index).header("Content-Type", OCI_INDEX)
+        } else {
+            held(seen)
+        }
     });
     run(&fake, &["inspect", "app:1"]).fails(1, &["larger than 10 bytes"]);
 }
@@ -272,9 +278,12 @@ fn redirects_are_followed_so_far() {
     let config = app.blobs[0].clone();
     let store = Fake::at("127.0.0.2", move |_: &Seen| reply(200, &config));
     let (held, to) = (holding(app.clone()), store.url());
-    let fake = Fake::start(move |seen: &Seen| match seen.path.contains("/blobs/") {
-        true => reply(307, "").header("Location", format!("{to}/bucket/x?signature=1")),
-        false => held(seen),
+    let fake = Fake::start(move |seen: &Seen| {
+        if seen.path.contains("/blobs/") {
+            reply(307, "").header("Location", format!("{to}/bucket/x?signature=1"))
+        } else {
+            held(seen)
+        }
     });
     assert_eq!(run(&fake, &["inspect", "app:1", "--raw-config"]).fine().bytes, app.blobs[0]);
     assert_eq!(store.lines(), ["GET /bucket/x?signature=1"]);

@@ -4,8 +4,8 @@
 use crate::testkit::fake::{Fake, Reply, Seen, challenge, reply};
 use crate::testkit::image::{image, sha256_of};
 use crate::testkit::tool::{Ran, Tool};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const CATALOG: &str = r#"{"repositories":["app"]}"#;
 /// `ana:geheim`
@@ -231,12 +231,25 @@ fn who_was_sent_elsewhere_shows_nothing_there_even_when_asked() {
     let fake = Fake::start(move |_: &Seen| reply(302, "").header("Location", format!("{to}/v2/_catalog")));
     ls(&with_password(&fake), &fake, &[]).fails(1, &["127.0.0.2", "401"]);
     assert_eq!((thief.lines().len(), thief.seen()[0].header("authorization")), (1, ""));
-    // Nor when they are sent back.
-    let home = Fake::start(|seen: &Seen| match seen.path.as_str() {
-        "/v2/_catalog?n=1000" => reply(302, "").header("Location", seen.header("x-none")),
-        _ => reply(200, CATALOG),
+}
+
+#[test]
+fn who_was_sent_elsewhere_and_back_shows_nothing_any_more() {
+    let back = Arc::new(OnceLock::new());
+    let to = Arc::clone(&back);
+    let away = Fake::at("127.0.0.2", move |_: &Seen| {
+        let home: &String = to.get().unwrap();
+        reply(302, "").header("Location", format!("{home}/chosen/elsewhere"))
     });
-    ls(&with_password(&home), &home, &[]).fails(1, &["sends us on"]);
+    let out = away.url();
+    let home = Fake::start(move |seen: &Seen| match (seen.path.as_str(), seen.header("authorization")) {
+        (path, BASIC) if path.starts_with("/v2/") => reply(302, "").header("Location", &out),
+        _ => challenge("Basic realm=\"x\""),
+    });
+    back.set(home.url()).unwrap();
+    ls(&with_password(&home), &home, &[]).fails(1, &["401"]);
+    let shown: Vec<bool> = home.seen().iter().map(Seen::shows_something).collect();
+    assert_eq!(shown, [false, true, false], "{:?}", home.lines());
 }
 
 #[test]
@@ -348,9 +361,12 @@ fn an_encrypted_registry_leads_nowhere_unencrypted() {
     for location in [true, false] {
         let (config, pem) = certificate();
         let to = thief.url();
-        let fake = Fake::tls(config, move |_: &Seen| match location {
-            true => reply(307, "").header("Location", &to),
-            false => challenge(&format!(r#"Bearer realm="{to}/token",service="s""#)),
+        let fake = Fake::tls(config, move |_: &Seen| {
+            if location {
+                reply(307, "").header("Location", &to)
+            } else {
+                challenge(&format!(r#"Bearer realm="{to}/token",service="s""#))
+            }
         });
         let tool = with_password(&fake);
         std::fs::write(tool.folder().join("ca.pem"), pem).unwrap();

@@ -5,7 +5,7 @@ use crate::testkit::chance::Chance;
 use crate::testkit::client::{Connection, chunk, get, head, put, request};
 use crate::testkit::image::{digest_of, image, sha256_of};
 use crate::testkit::push::closing;
-use crate::testkit::server::{Home, PROGRAM, eventually, fresh, running};
+use crate::testkit::server::{Home, eventually, fresh, running};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -164,20 +164,6 @@ fn everything_is_there_after_a_restart() {
     server.kill();
     let server = home.start();
     assert_eq!(server.client().tags("team/app"), ["1", "2"]);
-}
-
-#[test]
-fn without_open_it_refuses_and_says_what_that_means() {
-    let home = Home::new();
-    let output = Command::new(PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(home.data())
-        .env_clear()
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("--open"), "{told}");
 }
 
 #[test]

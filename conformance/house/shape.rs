@@ -13,7 +13,7 @@ const HUBS: [&str; 7] = ["types", "util", "utils", "common", "prelude", "helpers
 const TRAIT_ROOMS: [&str; 2] = ["src/storage", "src/metadata"];
 
 /// Crates with the only places that may name them: files, or folders with all below.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("axum", &["src/http/", "src/app/"]),
     ("hyper", &["src/http/", "src/app/"]),
     ("hyper_util", &["src/http/", "src/app/"]),
@@ -24,6 +24,13 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("jsonwebtoken", &["src/auth/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("reqwest", &["src/upstream/"]),
+    ("argon2", &["src/auth/passwords/"]),
+    ("bcrypt", &["src/auth/passwords/"]),
+    ("ldap3", &["src/auth/sources/ldap/"]),
+    ("instant_acme", &["src/app/acme/"]),
+    ("tokio_rustls", &["src/app/"]),
+    ("rcgen", &["src/app/acme/", "src/auth/certificate.rs"]),
+    ("serde_saphyr", &["src/app/import/"]),
     ("rustix", &["src/storage/", "src/metadata/", "src/app/", "src/cli/"]),
 ];
 

@@ -33,7 +33,7 @@ check "their kinds" equal "$(told ls team/app -l1 --sort name --json | value '" 
     "index index image"
 check "the bytes of an index" equal "$(told inspect team/app:1 --raw | sha256)" "$(digest team/app/1)"
 check "an image of schema 2" equal "$(told inspect schema2:1 --json | value 'it["digest"], it["kind"]')" \
-    "('$(digest schema2/1)', 'image')"
+    "$(digest schema2/1) image"
 check "an image of an index" equal "$(told inspect team/app:1 --platform linux/arm64 --json | value 'it["platforms"]')" "['linux/arm64']"
 check "its configuration's bytes" equal "$(told inspect team/app:1 --platform linux/arm64 --raw-config | sha256)" \
     "$(told inspect team/app:1 --platform linux/arm64 --json | value 'it["config"]["digest"]')"

@@ -2,11 +2,12 @@
 //! not know how accounts are kept.
 
 use super::answer::Answer;
-use super::client::{Client, Request, get, request};
+use super::client::{Client, Connection, GUARD, Request, get, request};
 use super::server::{Home, Running, running};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::net::{IpAddr, SocketAddr};
 
 /// The administrator's password in tests.
 pub const ADMIN_PASSWORD: &str = "the administrator's canary-9a1c";
@@ -92,4 +93,51 @@ impl Client {
 /// A user as the subject of a grant.
 pub fn user(name: &str) -> Value {
     serde_json::json!({ "kind": "user", "name": name })
+}
+
+/// A service account as the subject of a grant.
+pub fn service(name: &str) -> Value {
+    serde_json::json!({ "kind": "service-account", "name": name })
+}
+
+impl Client {
+    /// Sends a request from another address of this machine, such as 127.0.0.2.
+    #[track_caller]
+    pub fn send_from(&self, source: impl Into<IpAddr>, call: &Request) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        let socket = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new(source.into(), 0))?;
+            socket.connect(self.addr).await?.into_std()
+        });
+        let socket = socket.expect("a socket from another address");
+        socket.set_nonblocking(false).expect("a blocking socket");
+        socket.set_read_timeout(Some(GUARD)).expect("a timeout");
+        let call = match self.authorization {
+            Some(value) if !call.has("Authorization") => call.clone().header("Authorization", value),
+            _ => call.clone(),
+        };
+        Connection::over(socket).exchange(&call).unwrap_or_else(|e| panic!("{call:?}: {e}"))
+    }
+
+    /// Posts a form to the token issuer.
+    #[track_caller]
+    pub fn token_form(&self, form: &str) -> Answer {
+        let kind = "application/x-www-form-urlencoded";
+        self.send(&request("POST", "/token").header("Content-Type", kind).body(form))
+    }
+
+    /// Makes a personal access token as whoever this client is; gives its id and its text.
+    #[track_caller]
+    pub fn mint(&self, form: &Value) -> (String, String) {
+        minted(&self.api("POST", "/me/tokens", Some(form)))
+    }
+}
+
+/// The id and the text of a token that was made.
+#[track_caller]
+pub fn minted(answer: &Answer) -> (String, String) {
+    let made = answer.clone().expect(201).json();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    (text(&made["token"]["id"]), text(&made["secret"]))
 }

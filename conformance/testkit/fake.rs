@@ -2,6 +2,7 @@
 //! TCP, TLS or a Unix socket, and able to break off or to say nothing. It must not know what a right answer is.
 
 use super::client::GUARD;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -82,9 +83,9 @@ impl Reply {
     fn write(&self, method: &str, to: &mut impl Write) -> std::io::Result<()> {
         let mut out = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
-            out += &format!("{name}: {value}\r\n");
+            let _ = write!(out, "{name}: {value}\r\n");
         }
-        out += &format!("Content-Length: {}\r\n\r\n", self.body.len());
+        let _ = write!(out, "Content-Length: {}\r\n\r\n", self.body.len());
         to.write_all(out.as_bytes())?;
         if method != "HEAD" {
             to.write_all(&self.body[..self.sent_of_body.unwrap_or(self.body.len())])?;

@@ -8,6 +8,7 @@ pub mod chance;
 pub mod client;
 pub mod disk;
 pub mod fake;
+pub mod forge;
 pub mod image;
 pub mod push;
 pub mod server;

@@ -55,6 +55,17 @@ impl Home {
         self.env("HOLDFAST_ADMIN_PASSWORD", super::accounts::ADMIN_PASSWORD)
     }
 
+    /// Starts the server with accounts, whose first administrator gets a password that the server makes up.
+    pub fn with_made_up_password(mut self) -> Self {
+        self.accounts = true;
+        self
+    }
+
+    /// Where the configuration file of [`Home::config`] is, for a test that changes it.
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
     /// Adds a flag for `serve` alone.
     pub fn flag(mut self, flag: &str) -> Self {
         self.serve_flags.push(flag.to_owned());

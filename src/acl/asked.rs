@@ -24,6 +24,8 @@ impl<'a> Asked<'a> {
     /// The value of a field.
     pub fn field(&self, field: Field) -> &'a str {
         match field {
+            // whatever stands there: nobody said it
+            Field::Account if self.identity.is_anonymous() => "",
             Field::Account => &self.identity.name,
             Field::Kind => self.access.kind,
             Field::Name => self.access.name,

@@ -104,6 +104,7 @@ fn why(policy: &Policy, decision: Decision) -> String {
              were not looked at",
             policy.rules.title(rule)
         ),
+        Because::TooLong => "a name in it is longer than 1024 bytes".into(),
         Because::Grant(grant) => match policy.grants.all().get(grant) {
             Some(grant) => {
                 format!("grant {} to {} of {:?} allows it", grant.id, grant.subject, grant.repository)

@@ -211,12 +211,19 @@ mod tests {
                 ("bad", &["[", "(", "ok"]),
                 ("star", &["*"]),
                 ("empty", &[""]),
+                ("open", &["/x"]),
+                ("dot", &["."]),
+                ("close", &["z/"]),
             ],
         );
         assert!(fits("${labels:own}", &lab, "test/a") && !fits("${labels:own}", &lab, "test/a/b"));
         assert!(fits("${labels:own}", &lab, "deep/a/b"));
         assert!(fits("[${labels:cut}c]", &lab, "b"), "even half of a class");
         assert!(fits("${labels:re}", &lab, "xyz") && !fits("a${labels:re}", &lab, "xyz"));
+        assert!(
+            fits("${labels:open}${labels:dot}${labels:close}", &lab, "xyz"),
+            "put together it is an expression"
+        );
         assert!(fits("${labels:bad}", &lab, "ok") && fits("/^${labels:bad}/", &lab, "okay"));
         assert!(fits("${labels:star}*", &lab, "ab") && !fits("${labels:star}*", &lab, "a/b"), "no two stars");
         assert!(fits("*${labels:empty}*", &lab, "ab") && !fits("*${labels:empty}*", &lab, "a/b"));

@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// The name of the catalog among the resources of the registry.
 pub const CATALOG: &str = "catalog";
 
+/// Longest text of a question in bytes; names of repositories have at most 255. It bounds what a stranger's question
+/// can cost.
+pub const TEXT_BYTES_MAX: usize = 1024;
+
 /// Rules and grants as they stood at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -45,6 +49,8 @@ pub enum Because {
     /// The rule at this place would take too much to find out whether it fits: more than a thousand combinations of
     /// labels, or an expression of many kilobytes. Denied, since the rule may be one that denies.
     TooMuch(usize),
+    /// The resource, the action or the service has a name of more than `TEXT_BYTES_MAX`, which none has.
+    TooLong,
     /// The grant at this place.
     Grant(usize),
     /// The catalog is open unless a rule closes it.
@@ -64,6 +70,12 @@ impl Policy {
 pub fn decide(rules: &Rules, grants: &Grants, caller: &Caller<'_>, access: &Access<'_>) -> Decision {
     if caller.identity.admin {
         return Decision { allowed: true, because: Because::Administrator };
+    }
+    if [access.kind, access.name, access.action, caller.service]
+        .iter()
+        .any(|text| text.len() > TEXT_BYTES_MAX)
+    {
+        return Decision { allowed: false, because: Because::TooLong };
     }
     let catalog = is_catalog(access);
     let asked = Asked::of(caller, access);
@@ -218,6 +230,20 @@ mod tests {
                 r#"[{"id":"1","subject":{"kind":"anonymous"},"repository":"**","actions":["pull"]}]"#,
             );
             assert_eq!(decide(&policy, &joe, &other).because, Because::Nothing, "{kind}:{name}");
+        }
+    }
+
+    #[test]
+    fn no_question_is_longer_than_a_kilobyte() {
+        let policy = policy("[[acl]]\nmatch = {}\nactions = [\"*\"]", "[]");
+        let long = "a".repeat(TEXT_BYTES_MAX + 1);
+        let joe = user("joe");
+        assert!(decide(&policy, &joe, &Access::repository(&long[1..], Action::Pull)).allowed);
+        for (kind, name, action) in
+            [(&*long, "a", "pull"), ("repository", &*long, "pull"), ("x", "a", &*long)]
+        {
+            let denied = Decision { allowed: false, because: Because::TooLong };
+            assert_eq!(decide(&policy, &joe, &Access { kind, name, action }), denied);
         }
     }
 

@@ -146,6 +146,7 @@ mod tests {
             (("", "a/*"), ("", "a/b/c"), false),
             (("", "${account}/*"), ("joe", "${account}/*"), true),
             (("/^(.)/", "${account:1}"), ("/^(.)/", "${account:1}"), true),
+            (("/.*/", "${account:1}"), ("/^(.)/", "${account:1}"), false),
         ] {
             let found = covers(account_and_name(earlier.0, earlier.1), account_and_name(later.0, later.1));
             assert_eq!(found, expected, "{earlier:?} before {later:?}");

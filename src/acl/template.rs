@@ -109,7 +109,7 @@ impl Template {
                 Held::Value(field) => Value::Quoted(asked.field(*field)),
                 Held::Capture(field, group, regex) => {
                     regex.captures(asked.field(*field)).map_or(Value::None, |found| {
-                        Value::Raw(found.get(*group).map_or("", |group| group.as_str()))
+                        Value::Quoted(found.get(*group).map_or("", |group| group.as_str()))
                     })
                 }
                 Held::Label(_) | Held::Never | Held::Text(_) => Value::None,

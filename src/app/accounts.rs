@@ -10,7 +10,8 @@ use crate::auth::accounts::load;
 use crate::auth::authenticator::Authenticator;
 use crate::auth::chain::Chain;
 use crate::auth::error::{Error, Result};
-use crate::auth::gate::{Gate, Here};
+use crate::auth::gate::Gate;
+use crate::auth::here::Here;
 use crate::auth::issuer::Issuer;
 use crate::auth::owners::Owners;
 use crate::auth::passwords::verifier::Passwords;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 /// Memory for access tokens that were verified a moment ago.
 const VERIFIED_BYTES: u64 = 32 << 20;
 
-/// Builds the gate. Accounts are read by [`open`], once the metadata is whole.
+/// Builds the gate. Accounts are read by [`Accounts::open`], once the metadata is whole.
 pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn EventSink>) -> Result<Gate> {
     let (config, clock) = (&settings.auth, &registry.clock);
     let told = |mistakes: Vec<String>| Error::Invalid(mistakes.join("\n"));

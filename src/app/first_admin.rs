@@ -46,7 +46,8 @@ pub async fn make(directory: &Directory, passwords: &Passwords, config: &Config,
              `holdfast initial-password` prints it"
         );
     } else {
-        rules::check_new(&config.password)?;
+        rules::check_new(&config.password)
+            .map_err(|why| Error::Invalid(format!("`admin.password`, for the first start: {why}")))?;
         let hash = passwords.hash(&config.password).await?;
         users::create_initial_admin(directory, Secret::new(hash.text()), false).await?;
         tracing::info!("first start: the administrator is `admin`, with the password of the configuration");

@@ -67,7 +67,7 @@ impl Identity {
     /// Makes ready what shows it.
     pub fn start(self, config: &Config, data: &Path, clock: Arc<dyn Clock>) -> Result<Front, String> {
         match self {
-            Self::Plain => Ok(Front::default()),
+            Self::Plain => Ok(Front { handshake: None, tasks: vec![Box::pin(hang_up())] }),
             Self::Files(files, pair) => {
                 tracing::info!(certificate = pair.told(), "TLS is spoken with this certificate");
                 if let Some(warning) = pair.warning(clock.unix_secs()) {
@@ -133,7 +133,7 @@ fn hang_up() -> impl Future<Output = ()> + Send {
         let Some(mut hangup) = hangup else { return };
         while hangup.recv().await.is_some() {
             tracing::info!(
-                "SIGHUP: the certificate comes from the ACME server, there is no file to read again"
+                "SIGHUP: there is no certificate in files to read again; rules are read when they change"
             );
         }
     }

@@ -20,16 +20,18 @@ type Mark = (u64, u64, u64, i64, i64);
 /// Watches the file for as long as it is polled.
 pub async fn run(gate: Arc<Gate>, flags: Flags) {
     let Some(file) = flags.config.clone() else { return };
-    let mut seen = mark(&file);
+    let mut read = mark(&file);
+    let mut seen = read;
     let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
         let now = mark(&file);
-        if now.is_none() || now == seen {
-            continue; // also while it is being replaced
+        // Once it stands still: half a file may be good TOML, and would open what its other half forbids.
+        if now.is_some() && now == seen && now != read {
+            read = now;
+            reload(&gate, &flags);
         }
         seen = now;
-        reload(&gate, &flags);
     }
 }
 

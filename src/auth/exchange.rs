@@ -61,6 +61,9 @@ pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Resul
         .collect();
     let scope = access.iter().filter(|granted| !granted.actions.is_empty()).map(text).collect::<Vec<_>>();
     let account = account(gate, session);
+    let subject = Subject { name: session.identity.name.clone(), account };
+    let lifetime = gate.config.token_lifetime_secs;
+    let (token, claims) = gate.issuer.issue(subject, asked.service, access, lifetime)?;
     // Only a password gives a refresh token: an opaque token would outlive itself in one, and who has a refresh token
     // goes on with that one, since clients store it once.
     let password = session.shown == Shown::Password && session.token.is_none() && !session.is_stranger();
@@ -70,9 +73,6 @@ pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Resul
     } else {
         None
     };
-    let subject = Subject { name: session.identity.name.clone(), account };
-    let lifetime = gate.config.token_lifetime_secs;
-    let (token, claims) = gate.issuer.issue(subject, asked.service, access, lifetime)?;
     Ok(Issued {
         token,
         expires_in: claims.exp.saturating_sub(claims.iat),

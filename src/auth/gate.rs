@@ -1,8 +1,8 @@
 //! The gate: from what somebody says to who they are, for every door. A word that is given and wrong is never taken
 //! for none.
 //!
-//! An access token is looked up by its hash first: who has been here with it a moment ago passes for the price of
-//! that hash, as long as no account has changed since.
+//! Who has been here with an access token a moment ago passes for the price of a look (`here.rs`), as long as no account
+//! has changed since.
 
 use crate::acl::authority::Authority;
 use crate::acl::config::Rule;
@@ -16,6 +16,7 @@ use crate::auth::chain::{Chain, Outcome};
 use crate::auth::claims::Claims;
 use crate::auth::config::Config;
 use crate::auth::error::Result;
+use crate::auth::here::{Here, Moment};
 use crate::auth::issuer::Issuer;
 use crate::auth::owners::{self, Owners};
 use crate::auth::passwords::verifier::Passwords;
@@ -30,16 +31,8 @@ use crate::events::event::{Event, What};
 use crate::events::sink::EventSink;
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
-use moka::sync::Cache;
-use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
-
-/// Sessions of access tokens that are remembered.
-const LIVE_MAX: u64 = 20_000;
-/// After so many seconds an account is looked at again, even if nobody said that anything changed: that is how a
-/// change of an htpasswd file, or on another replica, is seen.
-const LIVE_SECS: u64 = 1;
 
 static STRANGER: LazyLock<Arc<Session>> = LazyLock::new(|| Arc::new(Session::anonymous()));
 
@@ -67,14 +60,6 @@ pub enum Refusal {
     Token,
     /// Too many wrong ones; to be tried again after so many seconds.
     Throttled(u64),
-}
-
-/// A session that was let in with an access token.
-struct Live {
-    session: Arc<Session>,
-    generation: u64,
-    seen: u64,
-    until: u64,
 }
 
 /// The parts of the gate.
@@ -107,15 +92,6 @@ pub struct Gate {
     pub here: Here,
 }
 
-/// Who was here a moment ago, by the hash of their access token.
-pub struct Here(Cache<[u8; 32], Arc<Live>>);
-
-impl Default for Here {
-    fn default() -> Self {
-        Self(Cache::new(LIVE_MAX))
-    }
-}
-
 impl Gate {
     /// The audience of our tokens.
     pub fn service(&self) -> &str {
@@ -132,6 +108,16 @@ impl Gate {
         self.config.anonymous
     }
 
+    /// Whose access token this is, if they were here with it a moment ago.
+    pub fn recall(&self, token: &[u8]) -> Option<Arc<Session>> {
+        self.here.find(token, self.moment())
+    }
+
+    /// Before anything is read: a change that comes meanwhile then makes what was read old.
+    fn moment(&self) -> Moment {
+        Moment { generation: self.directory.generation(), now: self.clock.unix_secs() }
+    }
+
     /// From where somebody asks us.
     pub fn from(&self, address: Option<IpAddr>) -> From<'_> {
         From { address, service: &self.config.service, ours: true }
@@ -145,12 +131,15 @@ impl Gate {
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
         match word {
             Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
-            Word::Unreadable => Ok(Err(Refusal::Password)),
+            Word::Unreadable => {
+                self.tell(What::LoginRefused, String::new(), "a credential that does not read", address);
+                Ok(Err(Refusal::Password))
+            }
             Word::Password(name, password) => self.password(name, password, address).await,
             Word::Token(text) if token_text::looks_like_token(text.expose()) => {
                 self.opaque(&text, address).await
             }
-            Word::Token(text) => self.access_token(&text).await,
+            Word::Token(text) => self.access_token(&text, address).await,
             Word::Refresh(text) => self.refresh(&text, address).await,
         }
     }
@@ -180,16 +169,12 @@ impl Gate {
         text: &Secret,
         address: Option<IpAddr>,
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
-        match self.owners.token(text).await? {
-            Some(login) => {
-                self.tell(What::Login, login.identity.name.clone(), "token", address);
-                Ok(Ok(Arc::new(Session::of_login(login))))
-            }
-            None => {
-                self.tell(What::LoginRefused, String::new(), "token", address);
-                Ok(Err(Refusal::Token))
-            }
-        }
+        let Some(login) = self.owners.token(text).await? else {
+            self.tell(What::LoginRefused, String::new(), "token", address);
+            return Ok(Err(Refusal::Token));
+        };
+        self.tell(What::Login, login.identity.name.clone(), "token", address);
+        Ok(Ok(Arc::new(Session::of_login(login))))
     }
 
     async fn refresh(
@@ -222,27 +207,27 @@ impl Gate {
         Ok(last.is_some_and(|last| last.saturating_add(idle) < self.clock.unix_secs()))
     }
 
-    async fn access_token(&self, text: &Secret) -> Result<std::result::Result<Arc<Session>, Refusal>> {
-        let key: [u8; 32] = Sha256::digest(text.expose().as_bytes()).into();
-        let now = self.clock.unix_secs();
-        let generation = self.directory.generation();
-        if let Some(live) = self.here.0.get(&key)
-            && live.generation == generation
-            && now < live.until
-            && now < live.seen + LIVE_SECS
-        {
-            return Ok(Ok(Arc::clone(&live.session)));
-        }
+    async fn access_token(
+        &self,
+        text: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        let at = self.moment();
         let (claims, expired) = match self.verified.verify(text.expose()).await {
             Ok(claims) => (claims, false),
             Err(Rejected::Expired(claims)) => (Arc::new(*claims), true),
-            Err(_) => return Ok(Err(Refusal::Token)),
+            Err(_) => {
+                self.tell(What::LoginRefused, String::new(), "access token", address);
+                return Ok(Err(Refusal::Token));
+            }
         };
         let Some(session) = self.standing(&claims, expired).await? else { return Ok(Err(Refusal::Token)) };
         let session = Arc::new(session);
         if !expired {
-            let live = Live { session: Arc::clone(&session), generation, seen: now, until: claims.exp };
-            self.here.0.insert(key, Arc::new(live));
+            let account = &claims.account;
+            let labels: usize = account.labels.values().map(|values| values.len() + 1).sum();
+            let texts = claims.access.len() + account.groups.len() + labels;
+            self.here.remember(text.expose().as_bytes(), &session, at, claims.exp, texts);
         }
         Ok(Ok(session))
     }
@@ -255,7 +240,8 @@ impl Gate {
             return Ok((self.config.anonymous && !expired).then(|| Session::of_anonymous_token(access)));
         }
         let owner = Owner { kind: account.kind, name: claims.sub.clone(), source: account.source.clone() };
-        let standing = if account.source == ldap::source::NAME {
+        // A token that has expired is rare, and may be old: its account is asked for even far away.
+        let standing = if account.source == ldap::source::NAME && !expired {
             Some(self.owners.with_groups(told(claims)))
         } else {
             self.owners.standing(&owner).await?

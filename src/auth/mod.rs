@@ -11,6 +11,7 @@ pub mod config;
 pub mod error;
 pub mod exchange;
 pub mod gate;
+pub mod here;
 pub mod issuer;
 pub mod key;
 pub mod key_pair;

@@ -178,6 +178,12 @@ impl Session {
         }
     }
 
+    /// Whether they may do what only administrators may. A bounded token may not, whoever made it: accounts and grants
+    /// are all that it takes to get beyond a bound.
+    pub fn may_administer(&self) -> Leave {
+        if self.identity.admin && self.ceiling.is_none() { self.may_use_api() } else { Leave::No }
+    }
+
     fn leave(&self, authority: &Authority, from: From<'_>, access: &Access<'_>) -> Leave {
         if !self.is_given(authority, from, access) {
             return self.otherwise();

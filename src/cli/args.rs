@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::cli::accounts::acl::Acl;
+use crate::cli::accounts::api::To;
 use crate::cli::accounts::events::Events;
 use crate::cli::accounts::grant::Grant;
 use crate::cli::accounts::group::Group;
@@ -9,9 +10,9 @@ use crate::cli::accounts::token::Token;
 use crate::cli::accounts::user::User;
 use crate::cli::flags::Common;
 use crate::cli::import::Import;
+use crate::cli::initial_password::InitialPassword;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
-use crate::cli::remote::Remote;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
 
@@ -60,9 +61,9 @@ pub enum Command {
     /// The audit trail, newest first
     Events(Events),
     /// Print the administrator's password that the first start has made
-    InitialPassword(Common),
+    InitialPassword(InitialPassword),
     /// Whether the server answers: for a container's health check
-    Health(Remote),
+    Health(To),
     /// Print the configuration that means the same as another program's
     Import(Import),
 }

@@ -1,19 +1,37 @@
 //! `holdfast initial-password`.
 
 use crate::app::first_admin;
+use crate::auth::accounts::users::INITIAL_ADMIN;
 use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
-use crate::cli::terminal::{Complaint, say};
+use crate::cli::terminal::{Complaint, say, say_json};
+use clap::Args;
+use serde_json::json;
 use std::io;
 use std::path::Path;
 
+/// Flags of `initial-password`.
+#[derive(Debug, Args)]
+pub struct InitialPassword {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Which server of this machine.
+    #[command(flatten)]
+    common: Common,
+}
+
 /// Prints the password that the first start has made.
-pub fn run(args: &Common) -> Result<(), Complaint> {
-    let settings = settings(&args.flags())?;
+pub fn run(args: &InitialPassword) -> Result<(), Complaint> {
+    let settings = settings(&args.common.flags())?;
     let file = first_admin::path(Path::new(&settings.data));
     match std::fs::read_to_string(&file) {
         Ok(text) => {
-            say(text.trim_end());
+            let password = text.trim_end();
+            if args.json {
+                return say_json(&json!({ "name": INITIAL_ADMIN, "password": password }));
+            }
+            say(password);
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(

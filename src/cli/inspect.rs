@@ -19,7 +19,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags
 pub struct Inspect {
-    /// The image, [HOST[:PORT]/]NAME[:TAG|@DIGEST]; without tag and digest `latest`
+    /// The image: NAME, NAME:TAG or NAME@DIGEST, with HOST:PORT/ before it if it is elsewhere
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// Of an index, the image for this platform, OS[/ARCHITECTURE[/VARIANT]]

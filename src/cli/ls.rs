@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 /// Flags of `ls`.
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// List the tags of this repository, [HOST[:PORT]/]NAME; HOST/ alone lists the repositories there
+    /// List the tags of this repository, NAME or HOST:PORT/NAME; HOST/ alone lists the repositories there
     #[arg(value_name = "REPOSITORY")]
     pub repository: Option<String>,
     /// 0: names alone; 1: with what they hold
@@ -84,7 +84,10 @@ fn target(args: &Ls) -> Result<(Address, Listed), Ending> {
     }
     let (address, name) = args.remote.image(text)?;
     let ImageName { repository, tag: None, digest: None, .. } = name else {
-        return Err(Ending::Usage(format!("{text:?} is one image: see it with `holdfast inspect {text}`")));
+        return Err(Ending::Usage(format!(
+            "{text:?} is one image: see it with `holdfast inspect {text}`. (A registry has a slash behind its name: \
+             `holdfast ls {text}/`)"
+        )));
     };
     Ok((address, Listed::Tags(repository)))
 }

@@ -1,6 +1,7 @@
 //! Which registry a command speaks to, and as whom: the flags that all such commands share. Without a word about it, it is
 //! the server of this machine, through the socket in its data folder, which lets in its owner.
 
+use crate::app::admin;
 use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
 use crate::cli::secret_input;
@@ -18,14 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The socket of a server in its data folder.
-pub const ADMIN_SOCKET: &str = "admin.sock";
-
 /// Flags of every command that speaks to a registry.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which registry, and as whom")]
 pub struct Remote {
-    /// The registry: https://HOST[:PORT], http://... or unix:PATH; without it the server of this machine
+    /// The registry: https://HOST:PORT, http://... or unix:PATH; without it the server of this machine
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// Which server of this machine.
@@ -119,7 +117,7 @@ impl Remote {
 
     fn local(&self) -> Result<Address, Ending> {
         let settings = settings(&self.common.flags())?;
-        Ok(Address::local(&Path::new(&settings.data).join(ADMIN_SOCKET))?)
+        Ok(Address::local(&admin::path(Path::new(&settings.data)))?)
     }
 
     fn source(&self, address: &Address) -> Result<Source, Ending> {

@@ -22,7 +22,7 @@ use serde::Serialize;
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // flags
 pub struct Rm {
-    /// What to remove: [HOST[:PORT]/]NAME:TAG for one tag alone, NAME@DIGEST for a manifest with all its tags
+    /// NAME:TAG for one tag alone, NAME@DIGEST for a manifest with all its tags; HOST:PORT/ before it if it is elsewhere
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<String>,
     /// Only tell what would be removed

@@ -22,6 +22,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long the last events may take to be written down.
+const TRAIL_ENDS_IN: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Serve) -> Result<(), Complaint> {
@@ -87,19 +92,22 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     });
     let catching_up = start::start(registry, unread)
         .await
-        .map_err(|e| format!("what the last run left could not be settled: {e}"))?;
+        .map_err(|e| format!("the registry could not be made ready: {e}"))?;
     if let Some(catching_up) = catching_up {
         spawn(catching_up);
     }
     spawn(purge::run(Arc::clone(registry)));
     let (audit, clock) = (Arc::clone(&registry.metadata.audit), Arc::clone(&registry.clock));
     let trail = Trail { audit, queue, clock, config: settings.audit.clone() };
-    spawn(audit::run(trail, events));
+    let (end_trail, trail_ends) = oneshot::channel();
+    let trail = spawn(audit::run(trail, events, async move { drop(trail_ends.await) }));
     if let (Some(gate), Some(flags)) = (&gate, accounts) {
         spawn(tend::run(Arc::clone(gate), Arc::clone(registry)));
         spawn(reload::run(Arc::clone(gate), flags));
     }
-    tasks.into_iter().for_each(spawn);
+    for task in tasks {
+        spawn(task);
+    }
     let scheme = if handshake.is_some() { "https" } else { "http" };
     say(&format!("listening on {scheme}://{address}"));
     let mut listeners = vec![Listener::tcp(port, handshake, config.connections_max)];
@@ -107,6 +115,9 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     let door = door(settings, registry)?.guarded(gate, sink);
     server::serve(config, listeners, door, stop).await;
     admin::unbind(data);
+    // What was done in the last moment stands in the trail, too.
+    let _ = end_trail.send(());
+    let _ = tokio::time::timeout(TRAIL_ENDS_IN, trail).await;
     Ok(())
 }
 
@@ -143,6 +154,12 @@ fn door(settings: &Settings, registry: &Arc<Registry>) -> Result<Door, Complaint
             "`server.trusted_proxies` trusts every address: every client may claim to be any other"
         );
     }
+    if config.behind_proxy && config.external_url.is_empty() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "`server.behind_proxy` without `server.external_url` or `server.trusted_proxies`: clients that come through \
+             a proxy are sent to http:// for their tokens, and all have the proxy's address"
+        );
+    }
     let stall = Duration::from_secs(config.stall_secs);
     let mut door = Door::new(Arc::clone(registry), stall).behind(proxies).with_hsts(config.tls.hsts);
     let data = PathBuf::from(&settings.data);
@@ -164,6 +181,6 @@ fn stop() -> Result<impl Future<Output = ()>, Complaint> {
 }
 
 #[allow(clippy::disallowed_methods)] // one of the few homes of tasks
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(task);
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(task)
 }

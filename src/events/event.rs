@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+/// Longest text of an event, in characters.
+const TEXT_CHARS_MAX: usize = 512;
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,10 +32,23 @@ pub struct Event {
     pub what: What,
     /// Who: the name of the account; empty for anonymous.
     pub who: String,
-    /// To what: `team/app:1`, `user alice`, `token 3f..`. Shortened to 512 bytes when it is kept.
+    /// To what: `team/app:1`, `user alice`, `token 3f..`. Shortened to 512 characters.
     pub object: String,
     /// In a few words, where `what` is not enough: `password changed`, `push`.
     pub detail: String,
     /// From which address, if that is known.
     pub address: Option<IpAddr>,
+}
+
+impl Event {
+    /// The same event with texts that are short enough to keep: some are a stranger's.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        for text in [&mut self.who, &mut self.object, &mut self.detail] {
+            if let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX) {
+                *text = text[..end].to_owned();
+            }
+        }
+        self
+    }
 }

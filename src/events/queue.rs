@@ -29,8 +29,31 @@ impl Queue {
 
 impl EventSink for Queue {
     fn emit(&self, event: Event) {
-        if self.sender.try_send(event).is_err() {
+        // Before it waits here: a thousand long names would be a lot of memory.
+        if self.sender.try_send(event.shortened()).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::event::What;
+
+    #[test]
+    fn long_texts_of_strangers_are_cut_before_they_wait() {
+        let (queue, mut events) = queue();
+        for who in ["x".repeat(100_000), "\u{e9}".repeat(100_000), "short".into()] {
+            queue.emit(Event {
+                what: What::Login,
+                who,
+                object: String::new(),
+                detail: String::new(),
+                address: None,
+            });
+        }
+        let lengths = std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.who.chars().count());
+        assert_eq!(lengths.collect::<Vec<_>>(), [512, 512, 5]);
     }
 }

@@ -30,6 +30,13 @@ pub fn presented(headers: &HeaderMap) -> Presented {
     first.to_str().ok().and_then(read).unwrap_or(Presented::Unreadable)
 }
 
+/// The token of a Bearer header as clients write it, without a look at the rest. `None`: it has to be looked at closely.
+pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let token = lines.next()?.as_bytes().strip_prefix(b"Bearer ")?;
+    lines.next().is_none().then_some(token)
+}
+
 fn read(text: &str) -> Option<Presented> {
     let (scheme, rest) = text.trim().split_once(' ')?;
     let rest = rest.trim();

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// What a sealed one begins with; no name does.
 const MARK: char = '~';
 const KEY_BYTES: usize = 32;
+/// All names are sealed as if they had this length; none is longer.
+const SEALED_BYTES: usize = 255;
 
 /// Seals and opens places in lists. A sealed place means nothing to another process: the list then begins anew.
 pub struct Cursors(Option<RandomizedNonceKey>);
@@ -32,6 +34,7 @@ impl Cursors {
         }
         let key = self.0.as_ref()?;
         let mut text = next.as_str().as_bytes().to_vec();
+        text.resize(text.len().max(SEALED_BYTES), 0); // or its length would tell of the name
         let nonce = key.seal_in_place_append_tag(Aad::empty(), &mut text).ok()?;
         let sealed = [nonce.as_ref().as_slice(), &text].concat();
         Some(format!("{MARK}{}", URL_SAFE_NO_PAD.encode(sealed)))
@@ -51,7 +54,7 @@ impl Cursors {
         let (nonce, text) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let mut text = text.to_vec();
         let opened = self.0.as_ref()?.open_in_place(nonce.into(), Aad::empty(), &mut text).ok()?;
-        String::from_utf8(opened.to_vec()).ok()
+        Some(String::from_utf8(opened.to_vec()).ok()?.trim_end_matches('\0').to_owned())
     }
 }
 

@@ -3,7 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 /// Parameters in the order in which they came.
-#[derive(Debug, Default)]
+// No `Debug`: passwords come in it.
+#[derive(Default)]
 pub struct Form(Vec<(String, String)>);
 
 /// Most parameters that are read; a client with more gets an error from whoever misses the rest.

@@ -28,23 +28,42 @@ pub struct Guest {
     pub session: Arc<Session>,
     /// Their address, if it is known.
     pub address: Option<IpAddr>,
-    /// What they call this registry: scheme, host and port.
-    pub origin: Option<String>,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+}
+
+/// A request at the door.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The door.
+    pub door: &'a Door,
+    /// Method, URL and headers.
+    pub head: &'a Parts,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
+}
+
+impl Visit<'_> {
+    /// What sends the client to log in, on the origin that it knows us by.
+    fn challenge(self, gate: &Gate, scope: Option<String>, why: Why) -> Problem {
+        let origin = self.door.proxies.origin(self.peer, &self.head.headers, &self.head.uri);
+        let service = gate.service().to_owned();
+        Problem::Unauthorized(Box::new(Challenge { origin, service, scope, why }))
+    }
 }
 
 /// Checks what a request shows. `scope` is what the client is told to ask a token for, should it have to.
-pub async fn enter(
-    door: &Door,
-    head: &Parts,
-    peer: Peer,
-    scope: impl FnOnce() -> Option<String>,
-) -> Result<Guest, Problem> {
+pub async fn enter(visit: Visit<'_>, scope: impl FnOnce() -> Option<String>) -> Result<Guest, Problem> {
+    let Visit { door, head, peer } = visit;
     let address = door.proxies.client_address(peer, &head.headers);
     let Some(gate) = &door.gate else {
-        return Ok(Guest { session: Arc::clone(&EVERYBODY), address, origin: None });
+        return Ok(Guest { session: Arc::clone(&EVERYBODY), address, peer });
     };
     if matches!(peer, Peer::Local) {
-        return Ok(Guest { session: Arc::clone(&OWNER), address, origin: None });
+        return Ok(Guest { session: Arc::clone(&OWNER), address, peer });
+    }
+    if let Some(session) = credentials::bearer(&head.headers).and_then(|token| gate.recall(token)) {
+        return Ok(Guest { session, address, peer });
     }
     let word = match credentials::presented(&head.headers) {
         Presented::Nothing => Word::Nothing,
@@ -52,26 +71,25 @@ pub async fn enter(
         Presented::Bearer(token) => Word::Token(token),
         Presented::Unreadable => Word::Unreadable,
     };
-    let origin = door.proxies.origin(peer, &head.headers, &head.uri);
     match gate.enter(word, address).await? {
-        Ok(session) => Ok(Guest { session, address, origin }),
+        Ok(session) => Ok(Guest { session, address, peer }),
         Err(Refusal::Throttled(secs)) => Err(Problem::Throttled(secs)),
         Err(refusal) => {
             let why = match refusal {
                 Refusal::Token => Why::InvalidToken,
                 _ => Why::WrongPassword,
             };
-            Err(challenge(gate, origin, scope(), why))
+            Err(visit.challenge(gate, scope(), why))
         }
     }
 }
 
 /// Whether a guest may do what a request to the distribution API needs.
-pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem> {
-    let Some(gate) = &door.gate else { return Ok(()) };
+pub fn admit(visit: Visit<'_>, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem> {
+    let Some(gate) = &visit.door.gate else { return Ok(()) };
     let session = &guest.session;
     if session.expired && !matches!(needs, Needs::GoingOn(_)) {
-        return Err(challenge(gate, guest.origin.clone(), needs.scope(), Why::InvalidToken));
+        return Err(expired(visit, gate, needs.scope()));
     }
     let from = gate.from(guest.address);
     let leave = match needs {
@@ -85,10 +103,10 @@ pub fn admit(door: &Door, guest: &Guest, needs: Needs<'_>) -> Result<(), Problem
             session.may(&gate.authority, from, name.as_str(), Action::Push)
         }
     };
-    if leave == Leave::Yes {
-        return Ok(());
+    match leave {
+        Leave::Yes => Ok(()),
+        _ => refuse(visit, gate, guest, needs.scope(), leave),
     }
-    refuse(gate, guest, needs.scope(), leave)
 }
 
 /// Whether a guest may see a repository in a list.
@@ -97,54 +115,62 @@ pub fn may_see(door: &Door, guest: &Guest, repository: &Repository) -> bool {
     guest.session.may_see(&gate.authority, gate.from(guest.address), repository.as_str())
 }
 
-/// From which of these repositories a guest may mount: as one may pull, but who may from none is only sent to upload.
-/// It is asked of the token too, so that one for a repository does not reach into others: a client whose account may
-/// pull there is told with which token to come back.
-pub fn source(
-    door: &Door,
-    guest: &Guest,
-    to: &Repository,
-    sources: Vec<Repository>,
-) -> Result<Option<Repository>, Problem> {
-    let Some(gate) = &door.gate else { return Ok(sources.into_iter().next()) };
-    let (session, asks) = (&guest.session, gate.from(guest.address));
-    let may = |from: &Repository| session.may(&gate.authority, asks, from.as_str(), Action::Pull);
-    if let Some(from) = sources.iter().find(|from| may(from) == Leave::Yes) {
-        return Ok(Some(from.clone()));
-    }
-    match sources.iter().find(|from| session.may_see(&gate.authority, asks, from.as_str())) {
-        Some(from) => {
-            let scope = Needs::Mount(to, Some(from)).scope();
-            Err(challenge(gate, guest.origin.clone(), scope, Why::InsufficientScope))
-        }
-        None => Ok(None),
-    }
+/// Whether a guest may pull from a repository, with what they showed.
+pub fn may_pull(door: &Door, guest: &Guest, repository: &Repository) -> bool {
+    let Some(gate) = &door.gate else { return true };
+    let from = gate.from(guest.address);
+    guest.session.may(&gate.authority, from, repository.as_str(), Action::Pull) == Leave::Yes
 }
 
-/// The answer to `leave`. To somebody who may not: another credential may help, or none will.
-pub fn refuse(gate: &Gate, guest: &Guest, scope: Option<String>, leave: Leave) -> Result<(), Problem> {
-    if leave == Leave::Yes {
-        return Ok(());
+/// Whether a guest may mount from a repository: as one may pull. Who may not is only sent to upload; but one whose
+/// account may, with another token, is told which one to come back with.
+pub fn may_mount(
+    visit: Visit<'_>,
+    guest: &Guest,
+    to: &Repository,
+    from: &Repository,
+) -> Result<bool, Problem> {
+    let Some(gate) = &visit.door.gate else { return Ok(true) };
+    let may = may_pull(visit.door, guest, from);
+    if !may && may_see(visit.door, guest, from) {
+        let scope = Needs::Mount(to, Some(from)).scope();
+        return Err(visit.challenge(gate, scope, Why::InsufficientScope));
     }
+    Ok(may)
+}
+
+/// The answer to a token that has expired.
+pub fn expired(visit: Visit<'_>, gate: &Gate, scope: Option<String>) -> Problem {
+    visit.challenge(gate, scope, Why::InvalidToken)
+}
+
+/// The answer to somebody who may not: another credential may help, or none will.
+pub fn refuse(
+    visit: Visit<'_>,
+    gate: &Gate,
+    guest: &Guest,
+    scope: Option<String>,
+    leave: Leave,
+) -> Result<(), Problem> {
     let session = &guest.session;
-    if !session.is_stranger() {
+    let problem = match leave {
+        Leave::Yes => return Ok(()),
+        Leave::Ask => {
+            let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
+            visit.challenge(gate, scope.clone(), why)
+        }
+        Leave::No => Problem::Denied,
+    };
+    // An account that is asked to bring another token is not refused: that is the protocol.
+    let refused = leave == Leave::No || (session.identity.is_anonymous() && !session.is_stranger());
+    if refused {
         gate.events.emit(Event {
             what: What::AccessRefused,
             who: session.identity.name.clone(),
-            object: scope.clone().unwrap_or_default(),
+            object: scope.unwrap_or_default(),
             detail: String::new(),
             address: guest.address,
         });
     }
-    match leave {
-        Leave::Ask => {
-            let why = if session.is_stranger() { Why::NoCredential } else { Why::InsufficientScope };
-            Err(challenge(gate, guest.origin.clone(), scope, why))
-        }
-        Leave::Yes | Leave::No => Err(Problem::Denied),
-    }
-}
-
-fn challenge(gate: &Gate, origin: Option<String>, scope: Option<String>, why: Why) -> Problem {
-    Problem::Unauthorized(Box::new(Challenge { origin, service: gate.service().to_owned(), scope, why }))
+    Err(problem)
 }

@@ -2,10 +2,12 @@
 //! them. It must not know what was asked, beyond whether it is the API's.
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue};
 
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 const HTTPS_FOR_A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -25,6 +27,8 @@ pub fn protect(headers: &mut HeaderMap, of_api: bool, https_only: bool) {
     }
     if !of_api {
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING);
+        // Tokens and accounts, refusals too: none of it is for a cache, unless the answer says so.
+        headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
     }
 }
 
@@ -41,6 +45,7 @@ mod tests {
             assert_eq!(headers[REFERRER_POLICY], "no-referrer");
             assert_eq!(headers.contains_key(STRICT_TRANSPORT_SECURITY), https_only);
             assert_eq!(headers.contains_key(CONTENT_SECURITY_POLICY), !of_api);
+            assert_eq!(headers.contains_key(CACHE_CONTROL), !of_api);
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Door {
     pub stall: Duration,
     /// Memory for manifests on their way in.
     pub manifest_room: Arc<ManifestRoom>,
+    /// Turns at walking through all that a repository holds, so that who asks for that often holds up only their like.
+    pub walks: Arc<Semaphore>,
     /// Who comes in. `None`: the registry is open, and everybody may do everything.
     pub gate: Option<Arc<Gate>>,
     /// Is told what happens.
@@ -39,6 +41,7 @@ impl Door {
             registry,
             stall,
             manifest_room: Arc::new(ManifestRoom::default()),
+            walks: Arc::new(Semaphore::new(WALKS_MAX)),
             cursors: Arc::new(Cursors::default()),
             gate: None,
             events: Arc::new(Nobody),
@@ -70,6 +73,9 @@ impl Door {
         self
     }
 }
+
+/// Walks at once.
+const WALKS_MAX: usize = 2;
 
 /// A bound on the memory of all manifests that are being received at once.
 pub struct ManifestRoom(Semaphore);

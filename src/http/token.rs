@@ -11,6 +11,7 @@ use crate::http::error::Problem;
 use crate::http::form::Form;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
+use crate::http::v2::answer::to_the_end;
 use crate::http::v2::route::Unroutable;
 use crate::secret::Secret;
 use chrono::{DateTime, SecondsFormat};
@@ -75,7 +76,7 @@ pub async fn answer(
     }
 }
 
-async fn get(gate: &Gate, head: &Parts, address: Option<IpAddr>) -> Result<Issued, Refused> {
+async fn get(gate: &Arc<Gate>, head: &Parts, address: Option<IpAddr>) -> Result<Issued, Refused> {
     let form = Form::read(head.uri.query().unwrap_or_default());
     let session = match credentials::presented(&head.headers) {
         Presented::Nothing => enter(gate, Word::Nothing, address).await?,
@@ -90,18 +91,22 @@ async fn get(gate: &Gate, head: &Parts, address: Option<IpAddr>) -> Result<Issue
         Presented::Bearer(_) | Presented::Unreadable => enter(gate, Word::Unreadable, address).await?,
     };
     let offline = form.first("offline_token").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    issue(gate, &session, &form, offline, address).await
+    issue(gate, session, &form, offline, address).await
 }
 
 async fn post(
     door: &Door,
-    gate: &Gate,
+    gate: &Arc<Gate>,
     head: &Parts,
     incoming: Incoming,
     address: Option<IpAddr>,
 ) -> Result<Issued, Refused> {
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.split(';').next().is_none_or(|kind| kind.trim() != "application/x-www-form-urlencoded") {
+    if kind
+        .split(';')
+        .next()
+        .is_none_or(|kind| !kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    {
         let why = "the body is a form: Content-Type application/x-www-form-urlencoded";
         return Err(Refused::Request("invalid_request", why.into()));
     }
@@ -123,7 +128,7 @@ async fn post(
     };
     let session = enter(gate, word, address).await?;
     let offline = form.first("access_type") == Some("offline");
-    issue(gate, &session, &form, offline, address).await
+    issue(gate, session, &form, offline, address).await
 }
 
 async fn enter(gate: &Gate, word: Word, address: Option<IpAddr>) -> Result<Arc<Session>, Refused> {
@@ -139,8 +144,8 @@ async fn enter(gate: &Gate, word: Word, address: Option<IpAddr>) -> Result<Arc<S
 }
 
 async fn issue(
-    gate: &Gate,
-    session: &Session,
+    gate: &Arc<Gate>,
+    session: Arc<Session>,
     form: &Form,
     offline: bool,
     address: Option<IpAddr>,
@@ -156,9 +161,14 @@ async fn issue(
         let why = "`service` is not one that this issuer gives tokens for";
         return Err(Refused::Request("invalid_request", why.into()));
     }
-    let client = form.first("client_id").unwrap_or_default();
-    let asked = Asked { service, scopes: &scopes, offline, client, address };
-    Ok(exchange::exchange(gate, session, asked).await?)
+    let client = form.first("client_id").unwrap_or_default().to_owned();
+    let (gate, service) = (Arc::clone(gate), service.to_owned());
+    // A refresh token is a change of what is stored.
+    let issued = to_the_end(async move {
+        let asked = Asked { service: &service, scopes: &scopes, offline, client: &client, address };
+        Ok(exchange::exchange(&gate, &session, asked).await?)
+    });
+    Ok(issued.await?)
 }
 
 /// A full reply: clients differ in which of the two names of the token they read.

@@ -47,7 +47,7 @@ impl Client {
     pub async fn open(mut options: Options) -> Result<Self, Error> {
         if options.address.scheme_is_open() {
             let probe = Wire::new(&Options { watch: None, ..options.clone() });
-            if !probe.speaks_tls(&options.address.url("/v2/")).await? {
+            if !probe.speaks_tls(&options.address.url("/v2/")).await {
                 options.address = options.address.plain();
             }
         }
@@ -188,4 +188,110 @@ fn is_redirect(status: StatusCode) -> bool {
 
 fn header(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(|_| Error::Given(format!("{text:?} cannot be sent in a header")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::upstream::credentials::Source;
+    use crate::upstream::patience::Patience;
+    use crate::upstream::trust::Trust;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    /// A server that wants a token without saying which, and hands out `token-0`, `token-1`, ... for 100 seconds each. Its
+    /// address, and what it was asked: request line, what was shown, body.
+    fn server() -> (Address, Arc<Mutex<Vec<[String; 3]>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, realm) = (Arc::clone(&asked), at.clone());
+        std::thread::spawn(move || {
+            let mut tokens = 0;
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut stream = BufReader::new(stream);
+                let (mut head, mut shown, mut length) = (String::new(), String::new(), 0);
+                stream.read_line(&mut head).unwrap();
+                loop {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).unwrap();
+                    let Some((name, value)) = line.trim().split_once(": ") else { break };
+                    match name.to_ascii_lowercase().as_str() {
+                        "authorization" => value.clone_into(&mut shown),
+                        "content-length" => length = value.parse().unwrap(),
+                        _ => {}
+                    }
+                }
+                let mut body = vec![0; length];
+                stream.read_exact(&mut body).unwrap();
+                let (status, extra, answer) = if head.contains("/token") {
+                    tokens += 1;
+                    (200, String::new(), format!(r#"{{"token":"token-{}","expires_in":100}}"#, tokens - 1))
+                } else if shown.is_empty() {
+                    (
+                        401,
+                        format!("WWW-Authenticate: Bearer realm=\"{realm}/token\",service=\"s\"\r\n"),
+                        String::new(),
+                    )
+                } else {
+                    (409, "X-Answer: yes\r\n".to_owned(), r#"{"error":"it exists"}"#.to_owned())
+                };
+                let text = format!(
+                    "HTTP/1.1 {status} x\r\nConnection: close\r\n{extra}Content-Length: {}\r\n\r\n{answer}",
+                    answer.len()
+                );
+                let body = String::from_utf8(body).unwrap();
+                seen.lock().unwrap().push([head.trim().to_owned(), shown, body]);
+                stream.get_mut().write_all(text.as_bytes()).unwrap();
+            }
+        });
+        (Address::parse(&at).unwrap(), asked)
+    }
+
+    #[test]
+    fn a_call_of_the_api_is_let_in_by_a_token_and_its_answer_is_handed_back() {
+        let (address, asked) = server();
+        let clock = Arc::new(FixedClock::at(1_000));
+        let options = Options {
+            address,
+            source: Source::None,
+            realm_hosts: Vec::new(),
+            trust: Trust::default(),
+            requests_max: 1,
+            patience: Patience::default(),
+            watch: None,
+            clock: clock.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(Client::open(options)).unwrap();
+        let call = || {
+            let json = serde_json::json!({"name": "ana"});
+            runtime.block_on(client.send(Method::POST, "/api/v1/users?x=1", Some(&json))).unwrap()
+        };
+        let reply = call();
+        assert_eq!((reply.status, reply.header("x-answer")), (StatusCode::CONFLICT, Some("yes")));
+        assert_eq!(reply.body, r#"{"error":"it exists"}"#);
+        let lines = || -> Vec<String> {
+            let asked = asked.lock().unwrap();
+            asked.iter().map(|[head, shown, body]| format!("{head} | {shown} | {body}")).collect()
+        };
+        let post = "POST /api/v1/users?x=1 HTTP/1.1";
+        assert_eq!(
+            lines(),
+            [
+                format!(r#"{post} |  | {{"name":"ana"}}"#),
+                "GET /token?service=s&scope=registry%3Aapi%3A* HTTP/1.1 |  | ".to_owned(),
+                format!(r#"{post} | Bearer token-0 | {{"name":"ana"}}"#),
+            ]
+        );
+        clock.advance(79);
+        call();
+        assert!(lines()[3].contains("token-0"), "it still lasts: {:?}", lines());
+        clock.advance(1);
+        call();
+        assert!(lines()[5].contains("token-1"), "a new one is had a little before it ends: {:?}", lines());
+        assert_eq!((lines().len(), client.traffic().requests), (6, 6));
+    }
 }

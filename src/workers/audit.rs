@@ -2,12 +2,14 @@
 //! a count, so that a machine that pulls a thousand times a second is not a thousand rows.
 
 use crate::clock::Clock;
-use crate::events::event::Event;
+use crate::events::event::{Event, What};
 use crate::events::queue::Queue;
 use crate::metadata::audit::Audit;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -16,8 +18,6 @@ use tokio::sync::mpsc::Receiver;
 const MOMENT: Duration = Duration::from_secs(1);
 /// Different events that are gathered at most.
 const GATHERED_MAX: usize = 4096;
-/// Longest text of an event that is kept, in characters.
-const TEXT_CHARS_MAX: usize = 512;
 /// How often old events are dropped, in moments.
 const TRIM_EVERY: u64 = 600;
 
@@ -41,7 +41,7 @@ impl Default for Config {
 #[derive(Serialize)]
 struct Kept<'a> {
     at_millis: u64,
-    what: crate::events::event::What,
+    what: What,
     who: &'a str,
     object: &'a str,
     detail: &'a str,
@@ -62,18 +62,20 @@ pub struct Trail {
     pub config: Config,
 }
 
-/// Writes events for as long as it is polled, and those that wait when the queue ends.
-pub async fn run(trail: Trail, mut events: Receiver<Event>) {
+/// Writes events until `stop` is done, and then those that still wait.
+pub async fn run(trail: Trail, mut events: Receiver<Event>, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop.fuse());
     let mut gathered: HashMap<Event, (u64, u64)> = HashMap::new();
     let mut order: Vec<Event> = Vec::new();
+    let mut budget = Budget(Budget::MAX);
     let mut ticks = tokio::time::interval(MOMENT);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut moment = 0;
+    let (mut moment, mut trimmed, mut written) = (TRIM_EVERY, 0, 0);
     loop {
         let ended = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => {
-                    gather(&mut gathered, &mut order, event, trail.clock.unix_millis());
+                    gather(&mut gathered, &mut order, &mut budget, (event, trail.clock.unix_millis()));
                     if order.len() < GATHERED_MAX {
                         continue;
                     }
@@ -83,22 +85,64 @@ pub async fn run(trail: Trail, mut events: Receiver<Event>) {
             },
             _ = ticks.tick() => {
                 moment += 1;
+                budget.refill();
                 false
             }
+            () = &mut stop => {
+                events.close(); // what waits in it still comes out
+                continue;
+            }
         };
+        written += order.len() as u64;
         if !order.is_empty() {
             write(&trail, &mut gathered, &mut order).await;
         }
         if ended {
             return;
         }
-        if moment % TRIM_EVERY == 1 {
+        // Sooner under a flood, so that it does not fill the disk meanwhile.
+        if moment >= trimmed + TRIM_EVERY || written > trail.config.events_max / 8 + GATHERED_MAX as u64 {
+            (trimmed, written) = (moment, 0);
             trim(&trail).await;
         }
     }
 }
 
-fn gather(gathered: &mut HashMap<Event, (u64, u64)>, order: &mut Vec<Event>, event: Event, at: u64) {
+/// How many refusals are told one by one: a stranger can make as many as they like, each a little different, and must
+/// not wash away with them what others have done. Beyond it they are one event a moment, with a count.
+struct Budget(u32);
+
+impl Budget {
+    const MAX: u32 = 1000;
+
+    fn refill(&mut self) {
+        self.0 = (self.0 + 1).min(Self::MAX);
+    }
+
+    fn spend(&mut self, event: Event) -> Event {
+        if !matches!(event.what, What::LoginRefused | What::AccessRefused) {
+            return event;
+        }
+        if self.0 > 0 {
+            self.0 -= 1;
+            return event;
+        }
+        let detail = "too many to be told one by one".to_owned();
+        Event { what: event.what, who: String::new(), object: String::new(), detail, address: None }
+    }
+}
+
+fn gather(
+    gathered: &mut HashMap<Event, (u64, u64)>,
+    order: &mut Vec<Event>,
+    budget: &mut Budget,
+    (event, at): (Event, u64),
+) {
+    if let Some((_, count)) = gathered.get_mut(&event) {
+        *count += 1;
+        return;
+    }
+    let event = budget.spend(event);
     if let Some((_, count)) = gathered.get_mut(&event) {
         *count += 1;
         return;
@@ -111,13 +155,12 @@ async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: 
     let mut rows = Vec::with_capacity(order.len());
     for event in order.drain(..) {
         let (at_millis, count) = gathered.remove(&event).unwrap_or((0, 1));
-        let (who, object, detail) = (short(&event.who), short(&event.object), short(&event.detail));
         let kept = Kept {
             at_millis,
             what: event.what,
-            who: &who,
-            object: &object,
-            detail: &detail,
+            who: &event.who,
+            object: &event.object,
+            detail: &event.detail,
             address: event.address,
             count,
         };
@@ -157,7 +200,28 @@ async fn trim(trail: &Trail) {
     }
 }
 
-/// A text of a stranger, short enough to keep.
-fn short(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(who: usize) -> Event {
+        let (what, object, detail) = (What::LoginRefused, String::new(), String::new());
+        Event { what, who: format!("u{who}"), object, detail, address: None }
+    }
+
+    #[test]
+    fn a_flood_of_refusals_becomes_one_event_and_hides_no_change() {
+        let (mut gathered, mut order, mut budget) = (HashMap::new(), Vec::new(), Budget(3));
+        for who in 0..10 {
+            gather(&mut gathered, &mut order, &mut budget, (refusal(who), 1));
+        }
+        let change = Event { what: What::Change, ..refusal(99) };
+        gather(&mut gathered, &mut order, &mut budget, (change.clone(), 2));
+        assert_eq!(order.len(), 5, "three, the rest as one, and the change");
+        assert_eq!(gathered[&order[3]], (1, 7));
+        assert!(order[3].who.is_empty() && order[4] == change);
+        budget.refill();
+        gather(&mut gathered, &mut order, &mut budget, (refusal(50), 3));
+        assert_eq!(order[5].who, "u50");
+    }
 }

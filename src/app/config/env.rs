@@ -26,7 +26,7 @@ pub fn lay_over(known: &mut Table, variables: &[(String, String)], mistakes: &mu
         if let Some(key) = secret_in_file(name) {
             match std::fs::read_to_string(text) {
                 Ok(secret) => {
-                    tree::set(known, key, Value::String(secret.trim_end_matches(['\r', '\n']).into()))
+                    tree::set(known, key, Value::String(secret.trim_end_matches(['\r', '\n']).into()));
                 }
                 Err(error) => mistakes.push(format!("the environment's {name}: {text}: {error}")),
             }

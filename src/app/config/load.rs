@@ -49,7 +49,7 @@ pub fn compose(
     if let Some(file) = file {
         match file.parse::<Table>() {
             Ok(given) => tree::lay_over(&mut table, given, "", &mut mistakes),
-            Err(error) => mistakes.push(format!("the configuration file is not TOML: {error}")),
+            Err(error) => mistakes.push(not_toml(file, &error)),
         }
     }
     env::lay_over(&mut table, variables, &mut mistakes);
@@ -76,6 +76,15 @@ pub fn compose(
     };
     mistakes.extend(check::check(&settings));
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+/// Where the file stops being TOML. The line itself is not told, as the library would: there may be a password in it.
+fn not_toml(file: &str, error: &toml::de::Error) -> Mistake {
+    let before = error.span().and_then(|span| file.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let why = error.message().replace('\n', " ");
+    format!("the configuration file is not TOML: line {line}, column {column}: {why}")
 }
 
 /// One section in its own type. A value that is none of those allowed (an engine that is not known, a
@@ -106,6 +115,20 @@ mod tests {
         let told: Table = example.parse().unwrap();
         let known = Table::try_from(Settings::default()).unwrap();
         assert_eq!(tree::leaves(&told), tree::leaves(&known));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_told_by_place_and_without_its_text() {
+        for file in [
+            "data = 'x'\n  [auth.ldap]\nbind_password = \"canary\n",
+            "a = 'canary' 'b'",
+            "canary",
+            "= canary",
+        ] {
+            let told = mistakes(file, &[]).join("\n");
+            assert!(told.contains("is not TOML: line ") && !told.contains("canary"), "{told}");
+        }
+        assert!(mistakes("data = 'x'\nb = \n", &[])[0].contains("line 2, column "));
     }
 
     #[test]

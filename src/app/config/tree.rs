@@ -16,7 +16,7 @@ pub fn lay_over(known: &mut Table, given: Table, path: &str, mistakes: &mut Vec<
         match (known.get_mut(&key), value) {
             (None, _) => mistakes.push(unknown(&full, near.map(|near| full.replace(&key, &near)))),
             (Some(Value::Table(below)), Value::Table(given)) if FREE.contains(&full.as_str()) => {
-                *below = given
+                *below = given;
             }
             (Some(Value::Table(below)), Value::Table(given)) => lay_over(below, given, &full, mistakes),
             (Some(Value::Table(_)), _) => mistakes.push(format!("`{full}` is a section: write [{full}]")),

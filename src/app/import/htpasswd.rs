@@ -4,8 +4,8 @@
 use crate::app::import::bcrypt::{self, Form};
 use crate::app::import::carried::{Carried, Outcome};
 use crate::app::import::document::{Document, Section, Value};
-use crate::app::import::names;
 use crate::app::import::report::{Report, shown};
+use crate::auth::sources::name;
 use crate::secret::Secret;
 use std::collections::HashMap;
 
@@ -67,7 +67,7 @@ fn usable(text: &str, report: &mut Report) -> Vec<Line> {
             continue;
         };
         let who = format!("line {number}, {}", shown(name));
-        if let Some(fault) = names::fault(name) {
+        if let Some(fault) = name::fault(name) {
             report.warn(format!("{who}: the name {fault}; the line is not carried"));
             continue;
         }

@@ -13,7 +13,6 @@ pub mod duration;
 pub mod fields;
 pub mod htpasswd;
 pub mod listen;
-pub mod names;
 pub mod registry_config;
 pub mod report;
 pub mod yaml;

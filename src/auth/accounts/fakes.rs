@@ -3,6 +3,7 @@
 use crate::acl::grant::Grants;
 use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::load;
+use crate::auth::error::Result;
 use crate::clock::FixedClock;
 use crate::metadata::accounts::Accounts;
 use crate::oci::page::{Listed, Page};
@@ -20,6 +21,25 @@ use std::sync::{Arc, Mutex};
 pub const NOW: u64 = 1_800_000_000;
 
 type Key = (Shelf, String);
+
+/// Tells the metadata, which is empty, all that storage holds, as `registry::rebuild` does. Answers what was skipped.
+pub async fn rebuild(directory: &Directory) -> Result<Vec<String>> {
+    let mut odd = Vec::new();
+    for shelf in Shelf::ALL {
+        let mut names = Vec::new();
+        let mut visit = |found| match found {
+            FoundRecord::Record(name, _) => names.push(name),
+            FoundRecord::Odd { path, why } => odd.push(format!("{path}: {why}")),
+        };
+        directory.records.walk(shelf, &mut visit).await?;
+        for name in names {
+            if let Some(record) = directory.records.get(shelf, &name).await? {
+                directory.accounts.keep(shelf, &name, record).await?;
+            }
+        }
+    }
+    Ok(odd)
+}
 
 /// How calls fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

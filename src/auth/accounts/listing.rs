@@ -21,6 +21,7 @@ pub struct Listing<T> {
     /// The entries, in byte order of their names.
     pub entries: Vec<T>,
     /// `last` of the page that follows; none follows if `None`. May be there although there are few entries or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

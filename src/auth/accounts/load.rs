@@ -1,5 +1,5 @@
 //! What happens before anybody asks, and now and then after: what a crash left half done is settled, and what is always
-//! at hand is read. And the metadata is made again from storage, where it was lost.
+//! at hand is read.
 
 use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::document::Document;
@@ -10,27 +10,13 @@ use crate::auth::accounts::service::ServiceAccount;
 use crate::auth::accounts::token::Token;
 use crate::auth::accounts::user::User;
 use crate::auth::accounts::{commit, removal};
-use crate::auth::error::{Error, Result};
+use crate::auth::error::Result;
 use crate::oci::page::Page;
 use crate::record::Shelf;
-use crate::storage::records::FoundRecord;
-use futures_util::{TryStreamExt, stream};
 use std::collections::HashSet;
 
 /// Names that are settled in one go.
 const PENDING_AT_ONCE: usize = 1024;
-/// Records that are read side by side: enough for commits of the metadata to share their cost.
-const SIDE_BY_SIDE: usize = 64;
-
-/// Something on a shelf that was skipped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Odd {
-    /// The path below the storage root.
-    pub path: String,
-    /// What is wrong.
-    pub why: String,
-}
-
 /// Settles what the last run left half done, and reads what is always at hand. Before anybody changes anything.
 pub async fn load(directory: &Directory) -> Result<()> {
     let mut unsettled = HashSet::new();
@@ -54,28 +40,6 @@ pub async fn mend(directory: &Directory) -> Result<usize> {
     // Once: what others are about to change is pending too, and there may always be some of that.
     let settled = settle_some(directory, &mut HashSet::new()).await?;
     Ok(settled + removal::finish_all(directory).await)
-}
-
-/// Tells the metadata, which is empty, all that storage holds. Answers what was skipped. `load` follows.
-pub async fn rebuild(directory: &Directory) -> Result<Vec<Odd>> {
-    let mut odd = Vec::new();
-    for shelf in Shelf::ALL {
-        let mut names = Vec::new();
-        let mut visit = |found| match found {
-            FoundRecord::Record(name, _) => names.push(name),
-            FoundRecord::Odd { path, why } => odd.push(Odd { path, why }),
-        };
-        directory.records.walk(shelf, &mut visit).await?;
-        stream::iter(names.into_iter().map(Ok))
-            .try_for_each_concurrent(SIDE_BY_SIDE, |name| async move {
-                if let Some(record) = directory.records.get(shelf, &name).await? {
-                    directory.accounts.keep(shelf, &name, record).await?;
-                }
-                Ok::<(), Error>(())
-            })
-            .await?;
-    }
-    Ok(odd)
 }
 
 /// Settles names that are pending and not among these, and adds to them what cannot be settled. That is told, and

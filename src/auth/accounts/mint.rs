@@ -20,7 +20,7 @@ pub const PERSONAL_MAX: usize = 100;
 /// Secrets of one service account that live at once: one in use, and one that takes its place.
 pub const SECRETS_MAX: usize = 2;
 /// Refresh tokens of one owner that live at once. One more ends the one that was not used for the longest time.
-pub const REFRESH_MAX: usize = 50;
+pub const REFRESH_MAX: usize = 1000;
 /// How long a personal access token lives if its maker does not say.
 pub const PERSONAL_LIFETIME_SECS: u64 = 90 * 86_400;
 /// How long one may live.
@@ -139,6 +139,8 @@ pub async fn refresh(directory: &Directory, login: &Login, new: NewRefresh) -> R
     let client = new.client.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS_MAX).collect();
     let draft = Draft { owner, kind, epoch, form, expires, client, remembered: new.remembered };
     let minted = make(directory, draft).await?;
+    // It ends when it is idle, and would never be if it were never used.
+    directory.uses.record(&minted.token.id, minted.token.created);
     while before.len() >= REFRESH_MAX {
         let idle = longest_idle(directory, &before).await?;
         before.retain(|(id, _)| *id != idle);

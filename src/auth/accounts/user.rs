@@ -49,7 +49,7 @@ pub struct User {
 impl User {
     /// Whether it is one of those who keep the administration open.
     pub fn is_active_admin(&self) -> bool {
-        self.admin && !self.disabled && !self.removing
+        self.admin && self.password.is_some() && !self.disabled && !self.removing
     }
 
     /// Ends all tokens.

@@ -65,15 +65,39 @@ pub async fn set_password_hash(
     hash: Secret,
     initial: bool,
 ) -> Result<bool> {
-    let mut was_initial = false;
+    replace_password(directory, name, (hash, initial), None).await
+}
+
+/// The same for one's own password: `Stale` if the account has moved on since it was `epoch`, so that whoever knows the
+/// old password does not undo what an administrator has just set.
+pub async fn change_own_password(
+    directory: &Directory,
+    name: &str,
+    hash: Secret,
+    epoch: u64,
+) -> Result<bool> {
+    replace_password(directory, name, (hash, false), Some(epoch)).await
+}
+
+async fn replace_password(
+    directory: &Directory,
+    name: &str,
+    (hash, initial): (Secret, bool),
+    seen: Option<u64>,
+) -> Result<bool> {
+    let (mut was_initial, mut stale) = (false, false);
     edit(directory, name, |user| {
+        stale = seen.is_some_and(|epoch| epoch != user.epoch);
+        if stale {
+            return;
+        }
         was_initial = user.initial;
         user.initial = initial;
         user.password = Some(hash);
         user.move_epoch();
     })
     .await?;
-    Ok(was_initial)
+    if stale { Err(Error::Stale) } else { Ok(was_initial) }
 }
 
 /// Keeps another hash of the same password, as at a login that found an old kind of hash. Ends nothing; and does nothing

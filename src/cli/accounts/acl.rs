@@ -46,7 +46,8 @@ pub fn run(command: &Acl) -> Result<(), Ending> {
                 encoded(repository)
             );
             if let Some(address) = address {
-                at.push_str(&format!("&address={}", encoded(&address.to_string())));
+                at.push_str("&address=");
+                at.push_str(&encoded(&address.to_string()));
             }
             let told = api.send(Method::GET, &at, None)?;
             if api.json {

@@ -85,7 +85,7 @@ impl Api {
             let mut at = format!("{path}?n=1000");
             for (name, value) in [("search", search), ("last", last.as_deref())] {
                 if let Some(value) = value {
-                    at.push_str(&format!("&{name}={}", encoded(value)));
+                    at.extend(["&", name, "=", &encoded(value)]);
                 }
             }
             let mut page = self.send(Method::GET, &at, None)?;
@@ -110,6 +110,15 @@ impl Api {
         let rows: Vec<[String; N]> =
             entries.iter().map(|entry| shape.0.map(|(_, field)| cell(entry, field))).collect();
         say(&table(shape.0.map(|(head, _)| head), &rows));
+        Ok(())
+    }
+
+    /// Tells that something without an answer is done.
+    pub fn done(&self, text: &str) -> Result<(), Ending> {
+        if self.json {
+            return Ok(say_json(&serde_json::json!({ "done": text }))?);
+        }
+        say(text);
         Ok(())
     }
 
@@ -148,7 +157,7 @@ fn cell(entry: &Value, field: &str) -> String {
 
 /// A path of these segments, each whole whatever stands in it.
 pub fn path(segments: &[&str]) -> String {
-    segments.iter().map(|segment| format!("/{}", encoded(segment))).collect()
+    segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
 }
 
 /// A text as a part of a URL.

@@ -2,7 +2,7 @@
 
 use crate::acl::access::Action;
 use crate::cli::accounts::api::{Api, Shape, To, path};
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::Ending;
 use clap::Subcommand;
 use http::Method;
 use serde_json::{Value, json};
@@ -80,9 +80,9 @@ pub fn run(command: &Grant) -> Result<(), Ending> {
         }
         Grant::List { to } => Api::open(to)?.list("/grants", None, &SHAPE),
         Grant::Remove { id, to } => {
-            Api::open(to)?.send(Method::DELETE, &path(&["grants", id]), None)?;
-            say("removed");
-            Ok(())
+            let api = Api::open(to)?;
+            api.send(Method::DELETE, &path(&["grants", id]), None)?;
+            api.done("removed")
         }
     }
 }

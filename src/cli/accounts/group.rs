@@ -85,9 +85,9 @@ pub fn run(command: &Group) -> Result<(), Ending> {
         Group::Join { name, members, to } => move_members(to, name, members, true),
         Group::Leave { name, members, to } => move_members(to, name, members, false),
         Group::Remove { name, to } => {
-            Api::open(to)?.send(Method::DELETE, &path(&["groups", name]), None)?;
-            say(&format!("{name} is removed, with its grants"));
-            Ok(())
+            let api = Api::open(to)?;
+            api.send(Method::DELETE, &path(&["groups", name]), None)?;
+            api.done(&format!("{name} is removed, with its grants"))
         }
     }
 }
@@ -95,11 +95,17 @@ pub fn run(command: &Group) -> Result<(), Ending> {
 fn move_members(to: &To, name: &str, members: &[String], joins: bool) -> Result<(), Ending> {
     let api = Api::open(to)?;
     let method = if joins { Method::PUT } else { Method::DELETE };
+    let mut moved = Vec::new();
     for member in members {
         let kind = ["user:", "service-account:"].iter().any(|kind| member.starts_with(kind));
         let member = if kind { member.clone() } else { format!("user:{member}") };
         api.send(method.clone(), &path(&["groups", name, "members", &member]), None)?;
-        say(&format!("{member} is {} {name}", if joins { "in" } else { "no longer in" }));
+        let told = format!("{member} is {} {name}", if joins { "in" } else { "no longer in" });
+        if api.json {
+            moved.push(told);
+        } else {
+            say(&told); // at once: the next one may fail
+        }
     }
-    Ok(())
+    if api.json { api.done(&moved.join("; ")) } else { Ok(()) }
 }

@@ -1,9 +1,9 @@
 //! A new password: read from standard input or a file, or made up here. Never from the command line, where every
 //! process can read it.
 
+use crate::auth::passwords::rules;
 use crate::cli::terminal::{Complaint, complain};
 use crate::secret::Secret;
-use aws_lc_rs::rand;
 use clap::Args;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -26,10 +26,6 @@ pub struct NewPassword {
     made: bool,
 }
 
-/// Letters and digits that are not taken for each other.
-const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
-const LENGTH: usize = 26;
-
 /// Reads the password, or makes one up if none is given.
 pub fn new_password(from: &PasswordFrom) -> Result<NewPassword, Complaint> {
     let text = if let Some(file) = &from.new_password_file {
@@ -43,18 +39,12 @@ pub fn new_password(from: &PasswordFrom) -> Result<NewPassword, Complaint> {
         read.map_err(|e| format!("the password could not be read: {e}"))?;
         text
     } else {
-        return Ok(NewPassword { secret: made_up()?, made: true });
+        let secret = rules::initial().map_err(|e| e.to_string())?;
+        return Ok(NewPassword { secret, made: true });
     };
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok(NewPassword { secret: Secret::new(text), made: false })
-}
-
-fn made_up() -> Result<Secret, Complaint> {
-    let mut bytes = [0; LENGTH];
-    rand::fill(&mut bytes).map_err(|_| "the system gives no randomness".to_owned())?;
-    let letters = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    Ok(Secret::new(letters.collect::<String>()))
 }
 
 impl NewPassword {

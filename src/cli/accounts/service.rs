@@ -2,7 +2,7 @@
 
 use crate::cli::accounts::api::{Api, Shape, To, path};
 use crate::cli::accounts::token::{self, NewToken};
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 pub enum Service {
     /// Make a service account; give it a secret with `secret`
     Add {
-        /// The account.
-        #[command(flatten)]
-        named: Named,
         /// What it is for
         #[arg(long, default_value = "")]
         description: String,
+        /// The account.
+        #[command(flatten)]
+        named: Named,
     },
     /// List service accounts
     List {
@@ -29,40 +29,41 @@ pub enum Service {
     Show(Named),
     /// Change a service account
     Set {
-        /// The account.
-        #[command(flatten)]
-        named: Named,
         /// What it is for
         #[arg(long)]
         description: Option<String>,
         /// May not log in, or may again; its secrets end
         #[arg(long)]
         disabled: Option<bool>,
-    },
-    /// Make a secret; two may be live at a time, so that one can be replaced without a gap
-    Secret {
         /// The account.
         #[command(flatten)]
         named: Named,
+    },
+    /// Make a secret; two may be live at a time, so that one can be replaced without a gap
+    Secret {
         /// What it gives.
         #[command(flatten)]
         new: NewToken,
+        /// The account.
+        #[command(flatten)]
+        named: Named,
     },
     /// List a service account's secrets
     Secrets(Named),
     /// Revoke a secret
     Revoke {
+        /// The id of the secret
+        #[arg(index = 2)]
+        id: String,
         /// The account.
         #[command(flatten)]
         named: Named,
-        /// The id of the secret
-        id: String,
     },
     /// Remove a service account, with its secrets and grants
     Remove(Named),
 }
 
-/// One service account.
+/// One service account. Comes after a command's own flags, as in `user.rs`.
 #[derive(Debug, Args)]
 pub struct Named {
     /// The name of the service account
@@ -94,6 +95,11 @@ pub fn run(command: &Service) -> Result<(), Ending> {
             if let Some(disabled) = disabled {
                 body.insert("disabled".into(), json!(disabled));
             }
+            if body.is_empty() {
+                return Err(Ending::Usage(
+                    "nothing to change was given; see `holdfast service set --help`".into(),
+                ));
+            }
             let api = Api::open(&named.to)?;
             let changed = api.send(Method::PATCH, &at(named, &[]), Some(&Value::Object(body)))?;
             api.show(&changed, &SHAPE)
@@ -105,14 +111,14 @@ pub fn run(command: &Service) -> Result<(), Ending> {
         }
         Service::Secrets(named) => Api::open(&named.to)?.get(&at(named, &["secrets"]), &token::SHAPE),
         Service::Revoke { named, id } => {
-            Api::open(&named.to)?.send(Method::DELETE, &at(named, &["secrets", id]), None)?;
-            say("revoked");
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &at(named, &["secrets", id]), None)?;
+            api.done("revoked")
         }
         Service::Remove(named) => {
-            Api::open(&named.to)?.send(Method::DELETE, &at(named, &[]), None)?;
-            say(&format!("{} is removed, with its secrets and grants", named.name));
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &at(named, &[]), None)?;
+            api.done(&format!("{} is removed, with its secrets and grants", named.name))
         }
     }
 }

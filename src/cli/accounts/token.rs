@@ -47,10 +47,10 @@ pub struct NewToken {
     /// What it may do there, as pull,push,delete; pull if only repositories are given
     #[arg(long, value_delimiter = ',')]
     actions: Vec<Action>,
-    /// Days until it ends; it never does if none are given
+    /// Days until it ends; if none are given, a personal access token ends after 90, a secret never
     #[arg(long)]
     days: Option<u64>,
-    /// It may use the admin API
+    /// It may use the admin API; what needs an administrator only without --repository and --actions
     #[arg(long)]
     api: bool,
 }
@@ -111,9 +111,9 @@ pub fn run(command: &Token) -> Result<(), Ending> {
         }
         Token::List { to } => Api::open(to)?.get("/me/tokens", &SHAPE),
         Token::Revoke { id, to } => {
-            Api::open(to)?.send(Method::DELETE, &path(&["me", "tokens", id]), None)?;
-            say("revoked");
-            Ok(())
+            let api = Api::open(to)?;
+            api.send(Method::DELETE, &path(&["me", "tokens", id]), None)?;
+            api.done("revoked")
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::accounts::api::{Api, Shape, To, path};
 use crate::cli::accounts::password::{PasswordFrom, new_password};
-use crate::cli::terminal::{Ending, say};
+use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -26,29 +26,29 @@ pub enum User {
     Set(Set),
     /// Set a user's password; all of the user's tokens end
     Passwd {
-        /// The user.
-        #[command(flatten)]
-        named: Named,
         /// The password.
         #[command(flatten)]
         password: PasswordFrom,
+        /// The user.
+        #[command(flatten)]
+        named: Named,
     },
     /// List a user's tokens
     Tokens(Named),
     /// End all of a user's tokens, or one
     Logout {
-        /// The user.
-        #[command(flatten)]
-        named: Named,
         /// The id of the one token to end
         #[arg(long)]
         token: Option<String>,
+        /// The user.
+        #[command(flatten)]
+        named: Named,
     },
     /// Remove a user, with its tokens and grants
     Remove(Named),
 }
 
-/// One user.
+/// One user. Comes after a command's own flags: the heading of the flags that say where stays for what follows.
 #[derive(Debug, Args)]
 pub struct Named {
     /// The user's name
@@ -62,21 +62,19 @@ pub struct Named {
 #[derive(Debug, Args)]
 pub struct Add {
     #[command(flatten)]
-    named: Named,
-    #[command(flatten)]
     profile: Profile,
     /// May do everything
     #[arg(long)]
     admin: bool,
     #[command(flatten)]
     password: PasswordFrom,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Flags of `set`.
 #[derive(Debug, Args)]
 pub struct Set {
-    #[command(flatten)]
-    named: Named,
     #[command(flatten)]
     profile: Profile,
     /// May do everything, or not
@@ -85,6 +83,8 @@ pub struct Set {
     /// May not log in, or may again; the user's tokens end
     #[arg(long)]
     disabled: Option<bool>,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Who a user is.
@@ -159,7 +159,7 @@ pub fn run(command: &User) -> Result<(), Ending> {
             let password = new_password(password)?;
             let body = json!({ "password": password.text() });
             api.send(Method::PUT, &path(&["users", &named.name, "password"]), Some(&body))?;
-            say(&format!("the password of {} is set; all of its tokens have ended", named.name));
+            api.done(&format!("the password of {} is set; all of its tokens have ended", named.name))?;
             password.tell_if_made(&named.name);
             Ok(())
         }
@@ -174,13 +174,12 @@ pub fn run(command: &User) -> Result<(), Ending> {
                 None => path(&["users", &named.name, "tokens"]),
             };
             api.send(Method::DELETE, &at, None)?;
-            say("ended");
-            Ok(())
+            api.done("ended")
         }
         User::Remove(named) => {
-            Api::open(&named.to)?.send(Method::DELETE, &path(&["users", &named.name]), None)?;
-            say(&format!("{} is removed, with its tokens and grants", named.name));
-            Ok(())
+            let api = Api::open(&named.to)?;
+            api.send(Method::DELETE, &path(&["users", &named.name]), None)?;
+            api.done(&format!("{} is removed, with its tokens and grants", named.name))
         }
     }
 }

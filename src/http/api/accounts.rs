@@ -49,15 +49,25 @@ pub async fn revoke_of_user(call: &Call<'_>) -> Reply {
 /// Ends all of a user's tokens, access tokens too.
 pub async fn revoke_all_of_user(call: &Call<'_>) -> Reply {
     let (gate, owner) = (Arc::clone(call.shared_gate()?), user(call).await?);
-    let name = owner.name;
-    let ended = name.clone();
-    to_the_end(async move { Ok(users::log_out_everywhere(&gate.directory, &ended).await?) }).await?;
+    let name = owner.name.clone();
+    to_the_end(async move {
+        if owner.is_own() {
+            Ok(users::log_out_everywhere(&gate.directory, &owner.name).await?)
+        } else {
+            Ok(tokens::revoke_all(&gate.directory, &owner).await?)
+        }
+    })
+    .await?;
     call.changed(format!("user {name}"), "all tokens ended");
     done()
 }
 
+/// A user of ours, disabled or not, or else one of another source, who may have tokens here too.
 async fn user(call: &Call<'_>) -> Result<Owner, Problem> {
-    let found = users::find(&call.gate()?.directory, call.name()).await?;
-    let profile = found.ok_or(Error::Absent("user"))?;
-    Ok(Owner::own(AccountKind::User, &profile.name))
+    let gate = call.gate()?;
+    if let Some(profile) = users::find(&gate.directory, call.name()).await? {
+        return Ok(Owner::own(AccountKind::User, &profile.name));
+    }
+    let found = gate.find(call.name()).await?.filter(|login| login.identity.kind == AccountKind::User);
+    Ok(Owner::of(&found.ok_or(Error::Absent("user"))?))
 }

@@ -55,6 +55,9 @@ impl<'a> Call<'a> {
 
     /// The body as a value. A field that is not known is refused: nobody sets what they may not by guessing its name.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if !self.body.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::Api("the body is a JSON object".into())); // forms would read from a list, too
+        }
         serde_json::from_slice(&self.body)
             .map_err(|error| Problem::Api(format!("the body does not read: {error}")))
     }

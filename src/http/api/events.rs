@@ -8,6 +8,7 @@ use serde_json::Value;
 
 /// The newest first; `last` is the id of the last one of the page before.
 pub async fn list(call: &Call<'_>) -> Reply {
+    call.gate()?; // who is open to everybody tells nobody of those who had accounts
     let page = call.page()?;
     let before = match &page.last {
         None => None,

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A page of grants.
-pub async fn list(call: &Call<'_>) -> Reply {
+pub fn list(call: &Call<'_>) -> Reply {
     json(StatusCode::OK, &grants::list(&call.gate()?.directory, &call.page()?, None))
 }
 
@@ -79,7 +79,7 @@ async fn account(gate: &Gate, name: &str) -> Result<Identity, Problem> {
 }
 
 /// What is doubtful in the rules of the configuration.
-pub async fn lint(call: &Call<'_>) -> Reply {
+pub fn lint(call: &Call<'_>) -> Reply {
     let gate = call.gate()?;
     json(StatusCode::OK, &Entries { entries: lint::lint(&gate.rules.load()) })
 }

@@ -6,9 +6,7 @@ use crate::auth::accounts::mint::{self, Remembered};
 use crate::auth::accounts::owner::{Owner, SOURCE};
 use crate::auth::accounts::user::Profile;
 use crate::auth::accounts::{tokens, users};
-use crate::auth::authenticator::Credentials;
-use crate::auth::chain::Outcome;
-use crate::auth::gate::Gate;
+use crate::auth::gate::{Gate, Refusal, Word};
 use crate::http::api::accounts::{Entries, minted};
 use crate::http::api::call::{Call, Reply, done, json};
 use crate::http::api::users::set_password;
@@ -43,7 +41,7 @@ pub async fn show(call: &Call<'_>) -> Reply {
     let me = Me {
         kind: identity.kind,
         name: &identity.name,
-        source: &session.source,
+        source: session.source,
         admin: identity.admin,
         groups: &identity.groups,
         profile,
@@ -71,13 +69,13 @@ pub async fn password(call: &Call<'_>) -> Reply {
     }
     let (gate, name) = (call.gate()?, own(call)?);
     let form: Form = call.read()?;
-    let credentials = Credentials { name: name.to_owned(), password: form.old, address: call.guest.address };
-    match gate.chain.authenticate(&credentials).await? {
-        Outcome::Known(login) if login.token.is_none() && login.source == SOURCE => {}
-        Outcome::Throttled { retry_secs } => return Err(Problem::Throttled(retry_secs)),
+    let word = Word::Password(name.to_owned(), form.old);
+    let epoch = match gate.enter(word, call.guest.address).await? {
+        Ok(session) if session.token.is_none() && session.source == SOURCE => session.epoch,
+        Err(Refusal::Throttled(secs)) => return Err(Problem::Throttled(secs)),
         _ => return Err(Problem::Api("the old password is wrong".into())),
-    }
-    set_password(call, name, form.new).await?;
+    };
+    set_password(call, name, form.new, Some(epoch)).await?;
     done()
 }
 

@@ -40,6 +40,7 @@ pub async fn show(call: &Call<'_>) -> Reply {
         holds: summary::Summary,
     }
     let name = call.repository()?;
+    let _turn = call.door.walks.acquire().await.map_err(|_| Problem::Broken)?;
     let holds = summary::repository(&call.door.registry, &name).await?;
     json(StatusCode::OK, &Shown { name: &name, holds })
 }
@@ -49,6 +50,7 @@ pub async fn remove(call: &Call<'_>) -> Reply {
     let name = call.repository()?;
     let registry = call.door.registry.clone();
     let removed = name.clone();
+    let _turn = call.door.walks.acquire().await.map_err(|_| Problem::Broken)?;
     to_the_end(async move { Ok(delete::repository(&registry, &removed).await?) }).await?;
     deleted(call, format!("{name} (all of it)"));
     done()

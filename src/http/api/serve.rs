@@ -7,16 +7,17 @@ use crate::http::api::{accounts, events, grants, groups, me, openapi, repositori
 use crate::http::body::{self, Incoming};
 use crate::http::error::Problem;
 use crate::http::form::Form;
-use crate::http::guard::{self, Guest};
+use crate::http::guard::{self, Guest, Visit};
 use crate::http::observe::Observed;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
+use crate::http::v2::answer::to_the_end;
 use crate::http::v2::needs::Needs as RegistryNeeds;
 use crate::oci::repository::Repository;
 use bytes::Bytes;
-use http::Request;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{Method, Request};
 
 /// Where the API stands.
 pub const PREFIX: &str = "/api/v1";
@@ -36,39 +37,51 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
     if !door.registry.readiness.is_ready() {
         return Err(Problem::NotReady);
     }
-    let guest = guard::enter(door, &head, peer, || Some(SCOPE.into())).await?;
+    let visit = Visit { door, head: &head, peer };
+    let guest = guard::enter(visit, || Some(SCOPE.into())).await?;
     observed.came(&guest.session);
     let query = Form::read(head.uri.query().unwrap_or_default());
     let mut call = Call { door, guest: &guest, captured, query, body: Bytes::new() };
-    admit(&call, row, &guest)?;
+    admit(visit, &call, row, &guest)?;
     if !row.body.is_empty() {
         call.body = read(door, &head, incoming).await?;
     }
-    dispatch(&call, row.operation).await
+    if row.method == Method::GET {
+        return dispatch(&call, row.operation).await;
+    }
+    // With what the audit trail is told of it: who hangs up must not change something unseen.
+    let Call { captured, query, body, .. } = call;
+    let (door, guest) = (door.clone(), guest.clone());
+    to_the_end(async move {
+        dispatch(&Call { door: &door, guest: &guest, captured, query, body }, row.operation).await
+    })
+    .await
 }
 
-fn admit(call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
+fn admit(visit: Visit<'_>, call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
     let Some(gate) = call.door.gate.as_deref() else { return Ok(()) };
     let session = &guest.session;
     let scope = || Some(SCOPE.to_owned());
-    if session.identity.is_anonymous() || session.expired {
-        return guard::refuse(gate, guest, scope(), Leave::Ask);
+    if session.expired {
+        return Err(guard::expired(visit, gate, scope()));
+    }
+    if session.identity.is_anonymous() {
+        return guard::refuse(visit, gate, guest, scope(), Leave::Ask);
     }
     let leave = match row.needs {
         Needs::Nothing => Leave::Yes,
         // A credential that reads repositories reads them here too.
         Needs::Repository(action) => {
             let name: Repository = call.repository()?;
-            return guard::admit(call.door, guest, RegistryNeeds::Of(&name, action));
+            return guard::admit(visit, guest, RegistryNeeds::Of(&name, action));
         }
         Needs::Account if row.operation == Op::Repositories => {
-            session.may_list(&gate.authority, gate.from(guest.address))
+            return guard::admit(visit, guest, RegistryNeeds::Listing);
         }
         Needs::Account => session.may_use_api(),
-        Needs::Administrator if session.identity.admin => session.may_use_api(),
-        Needs::Administrator => Leave::No,
+        Needs::Administrator => session.may_administer(),
     };
-    guard::refuse(gate, guest, scope(), leave)
+    guard::refuse(visit, gate, guest, scope(), leave)
 }
 
 /// Only JSON that says that it is JSON: a page of another site cannot make a browser send that unasked.
@@ -115,11 +128,11 @@ async fn dispatch(call: &Call<'_>, operation: Op) -> Reply {
         Op::Secrets => services::secrets(call).await,
         Op::SecretMint => services::mint(call).await,
         Op::SecretRevoke => services::revoke(call).await,
-        Op::Grants => grants::list(call).await,
+        Op::Grants => grants::list(call),
         Op::GrantAdd => grants::add(call).await,
         Op::GrantRemove => grants::remove(call).await,
         Op::Explain => grants::explain(call).await,
-        Op::Lint => grants::lint(call).await,
+        Op::Lint => grants::lint(call),
         Op::Repositories => repositories::list(call).await,
         Op::Repository => repositories::show(call).await,
         Op::RepositoryRemove => repositories::remove(call).await,

@@ -5,6 +5,7 @@ use crate::acl::access::Action;
 use crate::http::v2::route::Unroutable;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// What a request needs.
@@ -111,7 +112,9 @@ impl Row {
     /// Parameters of its query beside those of a page, and what they are.
     pub fn queries(&self) -> &'static [(&'static str, &'static str)] {
         match self.operation {
-            Operation::Users | Operation::Repositories => &[("search", "Only names that hold this")],
+            Operation::Users | Operation::Groups | Operation::Services | Operation::Repositories => {
+                &[("search", "Only those that hold this text")]
+            }
             Operation::Explain => &[
                 ("account", "The account; empty for anonymous"),
                 ("action", "pull, push or delete"),
@@ -193,22 +196,35 @@ impl Captured {
 
 /// Finds the row of a request; `path` is that below `/api/v1`.
 pub fn find(method: &Method, path: &str) -> Result<(&'static Row, Captured), Unroutable> {
-    let mut known = false;
+    let mut known = None;
     for row in &*ROWS {
         if let Some(captured) = matches(row.path, path) {
             let head = *method == Method::HEAD && row.method == Method::GET;
             if row.method == *method || head {
                 return Ok((row, captured));
             }
-            known = true;
+            known = Some(row.path);
         }
     }
-    Err(if known {
-        Unroutable::Method("GET, POST, PUT, PATCH, DELETE, as /api/v1/openapi.json says")
-    } else {
-        Unroutable::NotFound
-    })
+    Err(known.map_or(Unroutable::NotFound, |path| Unroutable::Method(allowed(path))))
 }
+
+/// The methods of a path, as the `Allow` header lists them.
+fn allowed(path: &str) -> &'static str {
+    ALLOWED.get(path).map_or("", String::as_str)
+}
+
+static ALLOWED: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    let mut allowed: HashMap<&'static str, String> = HashMap::new();
+    for row in &*ROWS {
+        let methods = allowed.entry(row.path).or_default();
+        if !methods.is_empty() {
+            methods.push_str(", ");
+        }
+        methods.push_str(if row.method == Method::GET { "GET, HEAD" } else { row.method.as_str() });
+    }
+    allowed
+});
 
 fn matches(pattern: &'static str, path: &str) -> Option<Captured> {
     let (mut captured, mut pattern, mut path) = (Captured::default(), pattern, path);
@@ -221,6 +237,9 @@ fn matches(pattern: &'static str, path: &str) -> Option<Captured> {
                 if segment == "{repository}" {
                     // Up to `/-/`, which no name holds, or to the end.
                     let (name, rest) = split(path_rest, path_rest.find("/-/"));
+                    if name.is_empty() {
+                        return None;
+                    }
                     path = rest;
                     captured.0.push(("repository", name.to_owned()));
                     continue;
@@ -274,10 +293,12 @@ mod tests {
         ] {
             assert_eq!(found(&method, path), Some((operation, captured)), "{path}");
         }
-        for path in ["", "/", "/me/", "/users//tokens", "/nothing", "/repositories/a/-/what", "me"] {
+        for path in
+            ["", "/", "/me/", "/users//tokens", "/nothing", "/repositories/a/-/what", "/repositories/", "me"]
+        {
             assert_eq!(found(&Method::GET, path), None, "{path}");
         }
-        assert!(matches!(find(&Method::POST, "/me"), Err(Unroutable::Method(_))));
+        assert_eq!(find(&Method::POST, "/me").err(), Some(Unroutable::Method("GET, HEAD, PATCH")));
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub async fn create(call: &Call<'_>) -> Reply {
         Some(Value::String(text)) => Some(Secret::new(text)),
         Some(_) => return Err(Problem::Api("`password` is a text".into())),
     };
-    let form: NewUser =
-        serde_json::from_value(body).map_err(|e| Problem::Api(format!("the body does not read: {e}")))?;
+    let form: NewUser = serde_json::from_value(body)
+        .map_err(|e| Problem::Api(format!("the body does not read (`password` may be in it, too): {e}")))?;
     let hash = match &password {
         Some(password) => Some(hashed(call, password).await?),
         None => None,
@@ -49,22 +49,23 @@ pub async fn show(call: &Call<'_>) -> Reply {
 pub async fn change(call: &Call<'_>) -> Reply {
     let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
     let form: UserChange = call.read()?;
-    let told = match (form.admin, form.disabled) {
-        (_, Some(true)) => "disabled",
-        (_, Some(false)) => "enabled",
-        (Some(true), _) => "made an administrator",
-        (Some(false), _) => "no longer an administrator",
-        _ => "changed",
-    };
+    let admin = form.admin.map(|is| if is { "made an administrator" } else { "no longer an administrator" });
+    let disabled = form.disabled.map(|is| if is { "disabled" } else { "enabled" });
+    let told: Vec<&str> = admin.into_iter().chain(disabled).collect();
+    let told = if told.is_empty() { "changed".to_owned() } else { told.join(", ") };
     let changed = to_the_end(async move { Ok(users::change(&gate.directory, &name, form).await?) }).await?;
-    call.changed(format!("user {}", changed.name), told);
+    call.changed(format!("user {}", changed.name), &told);
     json(StatusCode::OK, &changed)
 }
 
 /// Removes a user.
 pub async fn remove(call: &Call<'_>) -> Reply {
     let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let before = users::find(&gate.directory, &name).await?;
     to_the_end(async move { Ok(users::remove(&gate.directory, &name).await?) }).await?;
+    if before.is_some_and(|user| user.initial) {
+        (call.door.initial_password_changed)(); // it opens nothing any more
+    }
     call.changed(format!("user {}", call.name()), "removed");
     done()
 }
@@ -77,18 +78,28 @@ pub async fn password(call: &Call<'_>) -> Reply {
         password: Secret,
     }
     let form: Form = call.read()?;
-    set_password(call, call.name(), form.password).await?;
+    set_password(call, call.name(), form.password, None).await?;
     done()
 }
 
-/// Gives a user of ours another password. When the one before was that of the first start, its file goes away.
-pub async fn set_password(call: &Call<'_>, name: &str, password: Secret) -> Result<(), Problem> {
+/// Gives a user of ours another password; only as long as the account is as it was at `seen`, if that is given. When the
+/// password before was that of the first start, its file goes away.
+pub async fn set_password(
+    call: &Call<'_>,
+    name: &str,
+    password: Secret,
+    seen: Option<u64>,
+) -> Result<(), Problem> {
     let gate = Arc::clone(call.shared_gate()?);
     let hash = hashed(call, &password).await?;
     let user = name.to_owned();
-    let was_initial =
-        to_the_end(async move { Ok(users::set_password_hash(&gate.directory, &user, hash, false).await?) })
-            .await?;
+    let was_initial = to_the_end(async move {
+        Ok(match seen {
+            Some(epoch) => users::change_own_password(&gate.directory, &user, hash, epoch).await?,
+            None => users::set_password_hash(&gate.directory, &user, hash, false).await?,
+        })
+    })
+    .await?;
     if was_initial {
         (call.door.initial_password_changed)();
     }

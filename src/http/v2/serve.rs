@@ -3,16 +3,17 @@
 use crate::events::event::{Event, What};
 use crate::http::body::{Incoming, Outgoing};
 use crate::http::error::Problem;
-use crate::http::guard::{self, Guest};
+use crate::http::guard::{self, Guest, Visit};
 use crate::http::observe::Observed;
 use crate::http::peer::Peer;
 use crate::http::state::Door;
-use crate::http::v2::answer::{Answer, Asked};
+use crate::http::v2::answer::{Answer, Asked, to_the_end};
 use crate::http::v2::needs::needs;
 use crate::http::v2::route::Route;
 use crate::http::v2::{blobs, listing, manifests, uploads};
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
+use crate::oci::tag::Tag;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 
@@ -26,17 +27,30 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
         return Err(Problem::NotReady);
     }
     let needs = needs(&route);
-    let guest = guard::enter(door, &head, peer, || needs.scope()).await?;
+    let visit = Visit { door, head: &head, peer };
+    let guest = guard::enter(visit, || needs.scope()).await?;
     observed.came(&guest.session);
-    guard::admit(door, &guest, needs)?;
+    guard::admit(visit, &guest, needs)?;
     let event = event(&route, &head.method, &guest);
-    let answer = dispatch(door, &guest, route, Asked { head, body }).await;
-    if let (Some(event), Ok(response)) = (event, &answer)
-        && response.status().is_success()
-    {
+    let asked = Asked { head, body };
+    match event {
+        None => dispatch(door, &guest, route, asked).await,
+        Some(event) if event.what == What::Pull => told(door, &guest, route, asked, event).await,
+        // A change runs to its end though the client goes away, and so must what is told of it.
+        Some(event) => {
+            let (door, guest) = (door.clone(), guest.clone());
+            to_the_end(async move { told(&door, &guest, route, asked, event).await }).await
+        }
+    }
+}
+
+/// Does it, and tells the audit trail if it went well.
+async fn told(door: &Door, guest: &Guest, route: Route, asked: Asked, event: Event) -> Answer {
+    let answer = dispatch(door, guest, route, asked).await?;
+    if answer.status().is_success() {
         door.events.emit(event);
     }
-    answer
+    Ok(answer)
 }
 
 async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Answer {
@@ -54,7 +68,10 @@ async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Ans
         Route::BlobDelete(name, digest) => blobs::delete(door, name, digest).await,
         Route::UploadBegin(name, algorithm) => uploads::begin(door, guest, name, algorithm).await,
         Route::UploadWhole(name, digest) => uploads::whole(door, guest, asked, name, digest).await,
-        Route::UploadMount(name, digest, from) => uploads::mount(door, guest, name, digest, from).await,
+        Route::UploadMount(name, digest, from) => {
+            let visit = Visit { door, head: &asked.head, peer: guest.peer };
+            uploads::mount(visit, guest, name, digest, from).await
+        }
         Route::UploadStatus(name, id) => uploads::status(door, guest, name, id).await,
         Route::UploadAppend(name, id) => uploads::append(door, guest, asked, name, id).await,
         Route::UploadFinish(name, id, digest) => {
@@ -67,15 +84,19 @@ async fn dispatch(door: &Door, guest: &Guest, route: Route, asked: Asked) -> Ans
 /// What the audit trail tells of a request, should it succeed: manifests that are read, written and removed, and blobs
 /// that are removed. Layers come and go with their manifests.
 fn event(route: &Route, method: &Method, guest: &Guest) -> Option<Event> {
+    let mut detail = String::new();
     let (what, object) = match route {
         Route::ManifestGet(name, reference) if *method == Method::GET => (What::Pull, named(name, reference)),
-        Route::ManifestPut(name, reference, _) => (What::Push, named(name, reference)),
+        Route::ManifestPut(name, reference, tags) => {
+            detail = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
+            (What::Push, named(name, reference))
+        }
         Route::ManifestDelete(name, reference) => (What::Delete, named(name, reference)),
         Route::BlobDelete(name, digest) => (What::Delete, format!("{name}@{digest} (blob)")),
         _ => return None,
     };
     let who = guest.session.identity.name.clone();
-    Some(Event { what, who, object, detail: String::new(), address: guest.address })
+    Some(Event { what, who, object, detail, address: guest.address })
 }
 
 fn named(name: &Repository, reference: &Reference) -> String {

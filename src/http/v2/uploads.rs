@@ -2,7 +2,7 @@
 
 use crate::http::body::{self, Outgoing};
 use crate::http::error::Problem;
-use crate::http::guard::{self, Guest};
+use crate::http::guard::{self, Guest, Visit};
 use crate::http::headers::{CONTENT_DIGEST, UPLOAD_UUID, chunk_range, value};
 use crate::http::state::Door;
 use crate::http::v2::answer::{Answer, Asked, empty, to_the_end};
@@ -48,17 +48,21 @@ pub async fn whole(
 /// POST to mount (end-11). What cannot be mounted becomes a session, and so does what the caller may not pull: nobody
 /// learns by mounting what others hold.
 pub async fn mount(
-    door: &Door,
+    visit: Visit<'_>,
     guest: &Guest,
     repository: Repository,
     digest: Digest,
     from: Option<Repository>,
 ) -> Answer {
-    let sources = match from {
-        Some(from) => vec![from],
-        None => mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?,
+    let door = visit.door;
+    let source = match from {
+        Some(from) => guard::may_mount(visit, guest, &repository, &from)?.then_some(from),
+        None => {
+            let holders = mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?;
+            holders.into_iter().find(|holder| guard::may_pull(door, guest, holder))
+        }
     };
-    let mounted = match guard::source(door, guest, &repository, sources)? {
+    let mounted = match source {
         Some(source) => {
             let (registry, name) = (door.registry.clone(), repository.clone());
             to_the_end(async move { Ok(mounting::mount(&registry, &name, &digest, &source).await?) }).await?

@@ -5,9 +5,9 @@ use crate::app::import::bcrypt::{self, Form};
 use crate::app::import::docker_auth::pattern;
 use crate::app::import::document::{Document, Section, Value};
 use crate::app::import::fields::{Fields, texts};
-use crate::app::import::names;
 use crate::app::import::report::{Report, at, shown};
 use crate::app::import::yaml::{self, Key, Node};
+use crate::auth::sources::name;
 use crate::secret::Secret;
 
 /// The label that is membership of groups here.
@@ -65,7 +65,7 @@ pub fn read(users: Option<&Node>, report: &mut Report) -> Users {
         let labels = labels(&fields, &key.name, report);
         if key.name.is_empty() {
             anonymous(&mut read, &fields, &labels, report);
-        } else if let Some(fault) = names::fault(&key.name) {
+        } else if let Some(fault) = name::fault(&key.name) {
             report.warn(format!(
                 "user {}{}: the name {fault}; it is not carried",
                 shown(&key.name),

@@ -287,6 +287,6 @@ async fn changes_may_run_as_tasks_of_their_own() {
     sendable(load::mend(&directory)).await.unwrap();
     sendable(sweep::sweep(&directory, 10)).await.unwrap();
     sendable(sweep::flush_uses(&directory)).await.unwrap();
-    sendable(load::rebuild(&directory)).await.unwrap();
+    sendable(crate::auth::accounts::fakes::rebuild(&directory)).await.unwrap();
     sendable(load::load(&directory)).await.unwrap();
 }

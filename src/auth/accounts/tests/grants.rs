@@ -107,7 +107,7 @@ async fn a_grant_that_does_not_read_takes_nothing_from_the_others() {
     world.records.plant(Shelf::Grants, &id("d"), "not json");
     world.records.plant(Shelf::Grants, &id("e"), &json(&id("a"), "of-another-name", "pull"));
     let directory = world.unloaded();
-    crate::auth::accounts::load::rebuild(&directory).await.unwrap();
+    crate::auth::accounts::fakes::rebuild(&directory).await.unwrap();
     crate::auth::accounts::load::load(&directory).await.unwrap();
     assert_eq!(published(&world), ["good"]);
     grants::remove(&directory, &id("d")).await.unwrap();

@@ -122,7 +122,7 @@ async fn a_group_is_bounded() {
     let json = format!(r#"{{"name":"all","members":[{}]}}"#, members.join(","));
     world.records.plant(Shelf::Groups, "all", &json);
     let directory = world.unloaded();
-    crate::auth::accounts::load::rebuild(&directory).await.unwrap();
+    crate::auth::accounts::fakes::rebuild(&directory).await.unwrap();
     crate::auth::accounts::load::load(&directory).await.unwrap();
     let full = membership::add(&directory, "all", &member("user:one-more")).await;
     assert!(matches!(full, Err(Error::Refused(_))), "{full:?}");

@@ -111,7 +111,7 @@ async fn documents_of_a_newer_version_are_read() {
     world.records.plant(Shelf::ServiceAccounts, "ci", json);
     world.records.plant(Shelf::Groups, "g", r#"{"name":"g","members":["user:alice"],"nested":["h"]}"#);
     let directory = world.unloaded();
-    crate::auth::accounts::load::rebuild(&directory).await.unwrap();
+    crate::auth::accounts::fakes::rebuild(&directory).await.unwrap();
     crate::auth::accounts::load::load(&directory).await.unwrap();
     let alice = login(&directory, "alice").await;
     assert!(alice.identity.admin && alice.epoch == 3 && alice.identity.groups == ["g"]);

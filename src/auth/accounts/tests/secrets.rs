@@ -69,7 +69,7 @@ async fn a_document_that_does_not_read_tells_nothing_of_what_stands_in_it() {
     let json = format!(r#"{{"name":"alice","password":"{CANARY}","epoch":"{CANARY}"}}"#);
     world.records.plant(Shelf::Users, "alice", &json);
     let directory = world.unloaded();
-    crate::auth::accounts::load::rebuild(&directory).await.unwrap();
+    crate::auth::accounts::fakes::rebuild(&directory).await.unwrap();
     crate::auth::accounts::load::load(&directory).await.unwrap();
     let errors = [
         users::find(&directory, "alice").await.map(drop),

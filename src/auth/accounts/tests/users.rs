@@ -242,7 +242,7 @@ async fn a_filter_that_matches_nothing_looks_at_a_bounded_number() {
         world.records.plant(Shelf::Users, &name, &format!(r#"{{"name":"{name}","epoch":1}}"#));
     }
     let directory = world.unloaded();
-    crate::auth::accounts::load::rebuild(&directory).await.unwrap();
+    crate::auth::accounts::fakes::rebuild(&directory).await.unwrap();
     let listing = users::list(&directory, &Page::first(10), Some("zzz")).await.unwrap();
     assert!(listing.entries.is_empty());
     assert_eq!(listing.next.as_deref(), Some("u04999"));
@@ -274,7 +274,7 @@ async fn metadata_that_is_lost_makes_no_first_start() {
     let directory = world.start().await;
     assert!(!users::is_first_start(&directory).await.unwrap());
     assert!(users::create_initial_admin(&directory, hash("x"), true).await.is_err());
-    assert!(crate::auth::accounts::load::rebuild(&directory).await.unwrap().is_empty());
+    assert!(crate::auth::accounts::fakes::rebuild(&directory).await.unwrap().is_empty());
     let directory = world.start().await;
     let root = users::with_password(&directory, "root").await.unwrap().unwrap();
     assert_eq!(root.password, Some(hash("root")));
