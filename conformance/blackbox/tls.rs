@@ -5,7 +5,7 @@ use crate::testkit::chance::Chance;
 use crate::testkit::client::{Connection, dial, get, request};
 use crate::testkit::image::sha256_of;
 use crate::testkit::server::{eventually, fresh};
-use crate::testkit::tls::{NAME, secure, secure_with};
+use crate::testkit::tls::{NAME, TlsClient, secure, secure_with};
 use http_body_util::{BodyExt, Empty};
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
@@ -40,10 +40,39 @@ fn http_2_is_chosen_where_it_is_offered_and_really_spoken() {
         it.client.offering(&["http/1.1", "h2"]).handshake().unwrap().protocol().as_deref(),
         Some("h2")
     );
-    let config = Arc::new(it.client.offering(&["h2"]).config());
-    let addr = it.client.addr;
+    let (head, body) = over_http_2(&it.client, http::Method::GET, "/v2/_catalog");
+    assert_eq!(head.status, 200);
+    assert_eq!(body, r#"{"repositories":[]}"#);
+}
+
+#[test]
+fn a_head_has_no_body_over_http_2_either() {
+    let it = secure();
+    for (path, status) in
+        [("/v2/", 200), ("/v2/_catalog", 200), ("/v2/app/manifests/1", 404), ("/nowhere", 404)]
+    {
+        let (told, whole) = over_http_2(&it.client, http::Method::GET, path);
+        let (head, body) = over_http_2(&it.client, http::Method::HEAD, path);
+        assert_eq!((head.status.as_u16(), body.len()), (status, 0), "{path}");
+        let length = |head: &http::response::Parts| head.headers.get("content-length").cloned();
+        let whole = http::HeaderValue::from(whole.len());
+        assert_eq!((length(&told), length(&head)), (Some(whole.clone()), Some(whole)), "{path}");
+    }
+}
+
+/// One request over HTTP/2, whose client demands that the rules of it are kept.
+fn over_http_2(
+    client: &TlsClient,
+    method: http::Method,
+    path: &str,
+) -> (http::response::Parts, bytes::Bytes) {
+    let (addr, config) = (client.addr, Arc::new(client.offering(&["h2"]).config()));
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("https://{NAME}{path}"))
+        .body(Empty::<bytes::Bytes>::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (status, body) = runtime.block_on(async move {
+    runtime.block_on(async move {
         let socket = tokio::net::TcpStream::connect(addr).await.unwrap();
         let name = ServerName::try_from(NAME).unwrap();
         let stream = tokio_rustls::TlsConnector::from(config).connect(name, socket).await.unwrap();
@@ -53,20 +82,15 @@ fn http_2_is_chosen_where_it_is_offered_and_really_spoken() {
         )
         .await
         .unwrap();
-        let request = http::Request::get(format!("https://{NAME}/v2/_catalog"))
-            .body(Empty::<bytes::Bytes>::new())
-            .unwrap();
         let asked = async {
-            let answer = sender.send_request(request).await.unwrap();
-            (answer.status(), answer.into_body().collect().await.unwrap().to_bytes())
+            let (head, body) = sender.send_request(request.unwrap()).await.unwrap().into_parts();
+            (head, body.collect().await.unwrap().to_bytes())
         };
         tokio::select! {
             answered = asked => answered,
             ended = connection => panic!("the connection ended first: {ended:?}"),
         }
-    });
-    assert_eq!(status, 200);
-    assert_eq!(body, r#"{"repositories":[]}"#);
+    })
 }
 
 #[test]

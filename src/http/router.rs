@@ -10,11 +10,14 @@ use crate::http::state::Door;
 use crate::http::v2::route::Unroutable;
 use crate::http::v2::serve;
 use crate::http::{headers, ops, protect, token};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
 
 /// Answers a request. Infallible: every problem is a response.
 pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Response<Outgoing> {
     let observed = Observed::begin(&request, peer);
+    let bare = *request.method() == Method::HEAD;
     let path = request.uri().path();
     let of_api = path == "/v2" || path.starts_with("/v2/");
     let answer = match path {
@@ -44,5 +47,14 @@ pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Resp
         response.headers_mut().insert(headers::API_VERSION, HeaderValue::from_static("registry/2.0"));
     }
     protect::protect(response.headers_mut(), of_api, door.hsts && peer.is_tls());
-    observed.end(response)
+    observed.end(if bare { without_body(response) } else { response })
+}
+
+/// The answer to a HEAD: what a GET would be told, without its body. Over HTTP/1 hyper keeps a body back by itself; over
+/// HTTP/2 it does not, and the client takes the whole connection for broken.
+fn without_body(mut response: Response<Outgoing>) -> Response<Outgoing> {
+    if let Some(size @ 1..) = response.body().size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(size));
+    }
+    response.map(|_| Outgoing::whole(""))
 }
