@@ -3,22 +3,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 row "ctr images push and pull of a multi-platform image"
 
-debian curl containerd
+debian curl
 layout "$WORK/layout"
-cat > "$WORK/containerd.toml" << TOML
-version = 2
-root = "$WORK/containerd-root"
-state = "$WORK/containerd-state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "$WORK/containerd.sock"
-[ttrpc]
-  address = "$WORK/containerd.sock.ttrpc"
-TOML
-must "containerd runs on a socket of its own" start_as_root containerd \
-    'containerd successfully booted' containerd --config "$WORK/containerd.toml"
-ctr_() { as_root ctr --address "$WORK/containerd.sock" "$@"; }
-version "containerd $(ctr_ version | awk '/^Server:/ { server = 1 } server && /Version:/ { print $2 }')"
+must "containerd runs on a socket of its own" containerd_engine
+version "containerd $(containerd_version)"
 holdfast "$WORK/data"
 NAME=$HOST/ctr/app
 

@@ -53,7 +53,7 @@ said() {
 }
 
 # refused COMMAND...: the command fails because the registry lets nobody do that
-refused() { said 'denied|unauthorized|authentication required|forbidden|incorrect username or password' "$@"; }
+refused() { said 'denied|unauthorized|authorization failed|authentication required|forbidden|(incorrect|invalid) username(/| or )password' "$@"; }
 
 # ---- installing -----------------------------------------------------------------------------------------------------
 
@@ -228,6 +228,24 @@ docker_engine() {
 docker_() {
     as_root env DOCKER_BUILDKIT=0 DOCKER_CONFIG="$WORK/docker-config" /usr/bin/docker -H "unix://$WORK/docker.sock" "$@"
 }
+
+# containerd_engine: a containerd on a socket of the test's own; `ctr_ ARGUMENTS...` speaks to it
+containerd_engine() {
+    debian containerd
+    cat > "$WORK/containerd.toml" << TOML
+version = 2
+root = "$WORK/containerd-root"
+state = "$WORK/containerd-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "$WORK/containerd.sock"
+[ttrpc]
+  address = "$WORK/containerd.sock.ttrpc"
+TOML
+    start_as_root containerd 'containerd successfully booted' containerd --config "$WORK/containerd.toml"
+}
+ctr_() { as_root ctr --address "$WORK/containerd.sock" "$@"; }
+containerd_version() { ctr_ version | awk '/^Server:/ { server = 1 } server && /Version:/ { print $2 }'; }
 
 # as NAME ARGUMENT...: docker with the credentials that NAME has on this machine
 as() { as_root env DOCKER_CONFIG="$WORK/home-$1" /usr/bin/docker -H "unix://$WORK/docker.sock" "${@:2}"; }
