@@ -176,9 +176,10 @@ fn a_mount_needs_a_token_for_its_source_too() {
         "repository:team/base:pull",
         "repository:secret/base:pull",
     ]));
+    assert!(challenged(&mount(narrow, "team/base", "&from=team/base").refused(401, "UNAUTHORIZED")));
+    mount(narrow, "team/base", "").expect(202);
     // With the source named, and with none named: somebody who may not pull there learns nothing, not even that it is.
-    for (from, other) in [("&from=team/base", "&from=secret/base"), ("", "")] {
-        assert!(challenged(&mount(narrow, "team/base", from).refused(401, "UNAUTHORIZED")), "{from}");
+    for other in ["&from=secret/base", ""] {
         for client in [narrow, wide, alice] {
             mount(client, "secret/base", other).expect(202);
             mount(client, "nowhere", other).expect(202);

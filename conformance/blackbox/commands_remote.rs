@@ -75,7 +75,7 @@ fn one_who_is_no_administrator_is_told_so() {
         for arguments in
             [&["user", "list"][..], &["grant", "list"], &["events"], &["user", "add", "eve", "--admin"]]
         {
-            run(&server, &tool, arguments).fails(1, &["denied"]);
+            run(&server, &tool, arguments).fails(1, &["do not give"]);
         }
         let secret = run(&server, &tool, &["token", "new"]).fine();
         assert!(secret.stdout.starts_with("hfp_") && secret.stderr.contains("the name bob"), "{secret:?}");
@@ -101,16 +101,16 @@ fn a_personal_access_token_uses_the_api_only_if_it_may() {
     let (plain, small, api) = (minted(&[]), minted(&["--repository", "team/**"]), minted(&["--api"]));
     let bounded = minted(&["--api", "--repository", "team/**", "--actions", "pull,push"]);
     for tool in [&plain, &small, &bounded] {
-        run(&server, tool, &["user", "list"]).fails(1, &["denied"]);
+        run(&server, tool, &["user", "list"]).fails(1, &["do not give"]);
         run(&server, tool, &["token", "new"]).fails(1, &[]);
     }
-    run(&server, &plain, &["token", "list"]).fails(1, &["denied"]);
+    run(&server, &plain, &["token", "list"]).fails(1, &["do not give"]);
     run(&server, &api, &["user", "list"]).fine();
     run(&server, &bounded, &["token", "list"]).fine();
     assert_eq!(run(&server, &plain, &["ls"]).fine().lines(), ["other/app", "team/app"]);
     assert_eq!(run(&server, &small, &["ls"]).fine().lines(), ["team/app"]);
     run(&server, &small, &["inspect", "team/app:1"]).fine();
-    run(&server, &small, &["inspect", "other/app:1"]).fails(1, &["denied"]);
+    run(&server, &small, &["inspect", "other/app:1"]).fails(1, &["do not give"]);
     run(&server, &small, &["rm", "team/app:1"]).fails(1, &[]);
     assert_eq!(server.admin().tags("team/app"), ["1"]);
 }

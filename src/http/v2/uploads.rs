@@ -55,12 +55,11 @@ pub async fn mount(
     from: Option<Repository>,
 ) -> Answer {
     let door = visit.door;
-    let source = match from {
-        Some(from) => guard::may_mount(visit, guest, &repository, &from)?.then_some(from),
-        None => {
-            let holders = mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?;
-            holders.into_iter().find(|holder| guard::may_pull(door, guest, holder))
-        }
+    let source = if let Some(from) = from {
+        guard::may_mount(visit, guest, &repository, &from)?.then_some(from)
+    } else {
+        let holders = mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?;
+        holders.into_iter().find(|holder| guard::may_pull(door, guest, holder))
     };
     let mounted = match source {
         Some(source) => {
