@@ -57,16 +57,6 @@ PORT=$TLS_PORT
 ask() {
     curl -fsS --cacert "$WORK/roots.pem" --resolve "$1:$PORT:127.0.0.1" "${@:2}" "https://$1:$PORT/v2/" 2>&1
 }
-# within SECONDS COMMAND...: it becomes true in that time
-within() {
-    local tries
-    for ((tries = 0; tries < $1 * 5; tries++)); do
-        "${@:2}" > /dev/null 2>&1 && return
-        sleep 0.2
-    done
-    echo "  not within $1 s: ${*:2}"
-    return 1
-}
 # serial: of the certificate that is shown now
 serial() {
     openssl s_client -connect "127.0.0.1:$TLS_PORT" -servername one.holdfast.test < /dev/null 2> /dev/null \

@@ -120,7 +120,7 @@ check "after it a pull is refused (regctl)" refused regctl writer manifest head 
 # ---- Holdfast's own commands with crane's logins
 row "holdfast ls, inspect, rm, user with what a login has left"
 version "$("$HOLDFAST_BIN" --version)"
-told() { at "crane-$1" "$HOLDFAST_BIN" "$2" --ca "$CA" "${@:3}"; }
+told() { at "crane-$1" "$HOLDFAST_BIN" "${@:2}" --ca "$CA"; }
 check "ls of an administrator" equal "$(told admin ls "$HOST/" | wc -l)" 8
 check "ls of a reader" equal "$(told reader ls "$HOST/" | wc -l)" 7
 check "ls of nobody" equal "$(told nobody ls "$HOST/")" open/crane
