@@ -111,5 +111,5 @@ for kind in libtrust x5c; do
     HOST=$(sed -n 's,.*listening on \(127[0-9.:]*\).*,\1,p' "$WORK/registry2.log" | head -n 1) URL=http://$HOST
     check "nor does one by a key that it does not know ($kind)" equal "$(status "$foreign")" 401
     check "Holdfast ends well on SIGTERM ($kind)" stop holdfast
-    stop registry2
+    stop registry2 || true # it ends by the signal itself, and says so
 done
