@@ -212,31 +212,4 @@ mod tests {
         assert!(!passwords.verify(given("a", &long), &quick()).await.unwrap());
         assert_eq!(passwords.computed(), 0);
     }
-
-    /// Run by hand: `cargo test --release --lib two_hundred_logins -- --ignored --nocapture`.
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "measures this machine"]
-    #[allow(clippy::disallowed_methods)] // reads the kernel's own figures
-    async fn two_hundred_logins_at_once() {
-        let peak = || {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let line = |key: &str| status.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
-            (line("VmHWM"), line("VmRSS"))
-        };
-        let passwords = Passwords::new(&Config::default(), Arc::new(FixedClock::at(0))).unwrap();
-        let password = Secret::new("a password of some length");
-        let hash = passwords.hash(&password).await.unwrap();
-        println!("before: {:?}", peak());
-        let begun = std::time::Instant::now();
-        let names: Vec<String> = (0..200).map(|n| format!("user{n}")).collect();
-        let logins = names.iter().map(|name| passwords.verify(given(name, &password), &hash));
-        let answers = join_all(logins).await;
-        println!("after: {:?}, {:?} for 200", peak(), begun.elapsed());
-        println!("right: {}", answers.iter().filter(|answer| matches!(answer, Ok(true))).count());
-        let begun = std::time::Instant::now();
-        for name in &names {
-            passwords.verify(given(name, &password), &hash).await.unwrap();
-        }
-        println!("again, remembered: {:?} for 200", begun.elapsed());
-    }
 }

@@ -135,11 +135,9 @@ impl Authenticator for Ldap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::sources::ldap::config::Label;
     use crate::auth::sources::ldap::fake::{Entry, Fake, Mood};
     use crate::clock::FixedClock;
     use crate::secret::Secret;
-    use std::collections::BTreeMap;
 
     fn source(config: Config) -> Ldap {
         Ldap::new(config, 0, Arc::new(FixedClock::at(0))).unwrap()
@@ -308,90 +306,5 @@ mod tests {
         assert!(absent.contains("`auth.ldap.ca_certificate`: /nowhere/ca.pem"), "{absent}");
         let none = refusal(Config { ca_certificate: "Cargo.toml".into(), ..base });
         assert!(none.contains("holds no certificate"), "{none}");
-    }
-
-    /// Run by hand, beside `conformance/strangers/ldap/start.sh "$HOLDFAST_SLAPD" 13890`.
-    #[tokio::test]
-    #[ignore = "needs a slapd"]
-    #[allow(clippy::disallowed_methods)] // where the slapd is
-    async fn a_real_slapd_lets_in_whom_it_should() {
-        let folder = std::env::var("HOLDFAST_SLAPD").unwrap();
-        let plain = Config {
-            url: "ldap://127.0.0.1:13890".into(),
-            bind_dn: "cn=holdfast,dc=example,dc=com".into(),
-            bind_password: Secret::new("service-secret"),
-            base: "dc=example,dc=com".into(),
-            group_base: "ou=groups,dc=example,dc=com".into(),
-            admin_group: "Admins".into(),
-            labels: BTreeMap::from([
-                ("title".into(), Label { attribute: "title".into(), parse_cn: false, lower_case: true }),
-                ("team".into(), Label { attribute: "memberOf".into(), parse_cn: true, lower_case: false }),
-            ]),
-            ..Config::default()
-        };
-        let ca_certificate = format!("{folder}/ca.crt");
-        let started = Config {
-            url: "ldap://localhost:13890".into(),
-            start_tls: true,
-            ca_certificate: ca_certificate.clone(),
-            ..plain.clone()
-        };
-        let always = Config { url: "ldaps://127.0.0.1:13891".into(), ca_certificate, ..plain.clone() };
-        for config in [plain.clone(), started.clone(), always.clone()] {
-            judge(&source(config)).await;
-        }
-        // A certificate that nobody vouches for, and one of another name.
-        let unknown = Config { ca_certificate: String::new(), ..always.clone() };
-        let other = Config { url: "ldaps://127.0.0.2:13891".into(), ..always };
-        let refused = Config { bind_password: Secret::new("wrong"), ..plain.clone() };
-        let nowhere = Config { base: "dc=nowhere".into(), ..plain.clone() };
-        for config in [unknown, other, refused, nowhere] {
-            let Err(Error::Source { why, .. }) =
-                source(config).authenticate(&credentials("bob", "bob-secret")).await
-            else {
-                panic!("not an error of the source")
-            };
-            println!("{why}");
-            assert!(!why.contains("secret"), "{why}");
-        }
-    }
-
-    async fn judge(source: &Ldap) {
-        let Verdict::Known(amy) = source.authenticate(&credentials("amy", "amy:pä ss")).await.unwrap()
-        else {
-            panic!("not known")
-        };
-        assert_eq!((amy.source, amy.identity.name.as_str(), amy.identity.admin), ("ldap", "amy", true));
-        assert_eq!(amy.identity.groups, ["Admins", "developers"]);
-        assert_eq!(amy.identity.labels["title"], ["chief engineer"]);
-        assert_eq!(amy.identity.labels["team"].len(), 2);
-        assert_eq!(source.lookup("amy").await.unwrap(), Some(amy));
-        for (name, password, expected) in [
-            ("bob", "bob-secret", "Known"),
-            ("odd", "odd-secret", "Known"),
-            ("bob", "amy:pä ss", "Wrong"),
-            ("bob", "", "Wrong"),
-            ("bob", "bob-secret ", "Wrong"),
-            ("nopass", "x", "Wrong"),
-            ("twin", "twin-secret", "Wrong"),
-            ("BOB", "bob-secret", "Unknown"),
-            ("b*", "bob-secret", "Unknown"),
-            ("*", "bob-secret", "Unknown"),
-            ("bob)(uid=*", "bob-secret", "Unknown"),
-            ("nobody", "x", "Unknown"),
-            ("holdfast", "service-secret", "Unknown"),
-        ] {
-            let verdict = source.authenticate(&credentials(name, password)).await.unwrap();
-            assert!(format!("{verdict:?}").starts_with(expected), "{name} {password}: {verdict:?}");
-            if let Verdict::Known(login) = verdict {
-                assert_eq!(
-                    (login.identity.groups, login.identity.admin),
-                    (vec!["developers".to_owned()], false)
-                );
-            }
-        }
-        for name in ["twin", "nobody", "BOB", "*", ""] {
-            assert_eq!(source.lookup(name).await.unwrap(), None, "{name:?}");
-        }
     }
 }
