@@ -37,11 +37,12 @@ impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let settings = Settings { data: folder.path().display().to_string(), ..Settings::default() };
-        let built = build(&settings, None).expect("a registry");
+        let runtime = Runtime::new().expect("threads");
+        let built = runtime.block_on(build(&settings, None)).expect("a registry");
         built.registry.readiness.set_ready();
         std::mem::forget(built.lock);
         let door = Door::new(built.registry, Duration::from_secs(60));
-        Self { runtime: Runtime::new().expect("threads"), door, _folder: folder }
+        Self { runtime, door, _folder: folder }
     }
 
     async fn ask(&self, method: Method, uri: &str, body: Bytes) -> Response<Outgoing> {

@@ -38,14 +38,14 @@ pub struct Built {
 }
 
 /// Builds a registry on the configured folder of metadata, or with new metadata in another one.
-pub fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<Built, Error> {
+pub async fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<Built, Error> {
     let data = Path::new(&settings.data);
     let lock = lock::lock(data).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => Error::InUse(data.into()),
         _ => Error::Data(data.into(), error),
     })?;
     let clock = Arc::new(SystemClock);
-    let storage = storage::open::open(&settings.storage, data)?;
+    let storage = storage::open::open(&settings.storage, data).await?;
     let folder = match new_metadata {
         Some(folder) => {
             if folder.exists() {
@@ -55,7 +55,7 @@ pub fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<Built, 
         }
         None => metadata::open::folder(&settings.metadata, data),
     };
-    let opened = metadata::open::open(&settings.metadata, &folder, clock.unix_secs())?;
+    let opened = metadata::open::open(&settings.metadata, &folder, clock.unix_secs()).await?;
     let registry = Registry::new(storage, opened.metadata, clock, settings.registry.clone());
     Ok(Built { registry: Arc::new(registry), moved_aside: opened.moved_aside, lock })
 }

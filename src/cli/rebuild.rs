@@ -17,12 +17,12 @@ pub fn run(args: &Common) -> Result<(), Complaint> {
     telemetry::start(&settings.log);
     let folder = metadata::open::folder(&settings.metadata, Path::new(&settings.data));
     let fresh = beside(&folder, "new");
-    let built = build::build(&settings, Some(&fresh)).map_err(|e| e.to_string())?;
+    let runtime = runtime()?;
+    let built = runtime.block_on(build::build(&settings, Some(&fresh))).map_err(|e| e.to_string())?;
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} repositories, {eta} left") {
         bar.set_style(style);
     }
-    let runtime = runtime()?;
     let progress = |done, total| {
         bar.set_length(total);
         bar.set_position(done);

@@ -41,7 +41,8 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     let identity = Identity::of(&settings.server)?;
     telemetry::start(&settings.log);
     app::open_files::raise_limit();
-    let built = build::build(&settings, None).map_err(|e| e.to_string())?;
+    let runtime = runtime()?;
+    let built = runtime.block_on(build::build(&settings, None)).map_err(|e| e.to_string())?;
     if let Some(aside) = &built.moved_aside {
         tracing::error!(
             moved_to = %aside.display(),
@@ -53,7 +54,6 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
             "open: no accounts; everybody who can reach this port may read, change and delete everything"
         );
     }
-    let runtime = runtime()?;
     let house =
         House { settings: &settings, registry: &built.registry, accounts: (!args.open).then_some(flags) };
     let served = runtime.block_on(serve(house, &listen, identity));

@@ -234,7 +234,7 @@ fn rule_row(error: &RuleError) -> (StatusCode, &'static str) {
         | RuleError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
         }
-        RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_) => {
+        RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_) | RuleError::InTheWay => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
         }
     }

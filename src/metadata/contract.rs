@@ -2,10 +2,10 @@
 //!
 //! Each function is given new, empty metadata. Knows no backend.
 
-use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::intents::{Begun, Intent, IntentId};
 use crate::metadata::manifests::{BODY_BYTES_MAX, NewManifest, Put, Referrer, Resolved};
 use crate::metadata::open::Metadata;
-use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Upload};
+use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Progress, Upload};
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::hasher::Hasher;
 use crate::oci::media_type::Kind;
@@ -13,7 +13,7 @@ use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
-use crate::oci::upload::UploadId;
+use crate::oci::upload::{Checkpoint, UploadId};
 use bytes::Bytes;
 
 /// Runs `$run!(name)` for every function below; the one list of them.
@@ -194,7 +194,7 @@ pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
         tags: vec![tag("1")],
         removing: false,
     };
-    metadata.intents.begin(id, &names).await.unwrap();
+    assert_eq!(metadata.intents.begin(id, &names).await.unwrap(), Begun::Stands);
     let index = || NewManifest {
         blobs: ["held", "elsewhere", "gone", "gone"].map(digest_of).to_vec(),
         children: ["child", "lost"].map(digest_of).to_vec(),
@@ -388,22 +388,31 @@ pub async fn names_do_not_mix(metadata: &Metadata) {
 /// An upload that has taken nothing yet.
 pub fn upload(repository: &str, touched: u64) -> Upload {
     let (id, repository) = (UploadId::random(), repo(repository));
-    Upload { id, repository, algorithm: Algorithm::Sha512, offset: 0, touched, owner: "user:alice".into() }
+    let (algorithm, owner) = (Algorithm::Sha512, "user:alice".into());
+    Upload { id, repository, algorithm, offset: 0, checkpoint: None, touched, owner }
+}
+
+fn to(offset: u64, touched: u64) -> Progress {
+    Progress { offset, checkpoint: None, touched }
 }
 
 pub async fn uploads_are_compared_and_set(metadata: &Metadata) {
     let upload = upload("app", 10);
-    assert!(!metadata.uploads.extend(&upload, 5, 11).await.unwrap());
+    assert!(!metadata.uploads.extend(&upload, to(5, 11)).await.unwrap());
     assert_eq!(metadata.uploads.open(&upload, 9).await.unwrap(), Opened::Open);
     assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(upload.clone()));
     assert_eq!(metadata.uploads.find(&repo("other"), upload.id).await.unwrap(), None);
-    assert!(metadata.uploads.extend(&upload, 5, 11).await.unwrap());
-    assert!(!metadata.uploads.extend(&upload, 6, 12).await.unwrap(), "it does not stand at 0 any more");
-    let moved = Upload { offset: 5, touched: 11, ..upload.clone() };
+    assert!(metadata.uploads.extend(&upload, to(5, 11)).await.unwrap());
+    assert!(!metadata.uploads.extend(&upload, to(6, 12)).await.unwrap(), "it does not stand at 0 any more");
+    let behind = Upload { offset: 5, touched: 11, ..upload.clone() };
+    let checkpoint = Some(Checkpoint::random());
+    assert!(metadata.uploads.extend(&behind, Progress { checkpoint, ..to(5, 12) }).await.unwrap());
+    assert!(!metadata.uploads.extend(&behind, to(5, 13)).await.unwrap(), "it has another checkpoint now");
+    let moved = Upload { checkpoint, touched: 12, ..behind };
     assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(moved.clone()));
     assert!(metadata.uploads.close(upload.id).await.unwrap());
     assert!(!metadata.uploads.close(upload.id).await.unwrap());
-    assert!(!metadata.uploads.extend(&moved, 9, 13).await.unwrap());
+    assert!(!metadata.uploads.extend(&moved, to(9, 13)).await.unwrap());
     assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), None);
 }
 
@@ -444,7 +453,7 @@ pub async fn intents_stand_until_they_end(metadata: &Metadata) {
         removing: false,
     };
     for &id in &ids {
-        metadata.intents.begin(id, &intent).await.unwrap();
+        assert_eq!(metadata.intents.begin(id, &intent).await.unwrap(), Begun::Stands);
     }
     let pending = metadata.intents.pending(ALL).await.unwrap();
     assert_eq!(pending.len(), 4);

@@ -12,6 +12,13 @@ pub enum Error {
     /// Another process has it open.
     #[error("the metadata in {0} is in use by another process")]
     InUse(String),
+    /// It cannot be reached, or does not answer in time; the text is for the log only. Worth trying again.
+    #[error("the metadata does not answer: {0}")]
+    Unreachable(String),
+    /// The intent that this was to fulfil has ended: this process was away for so long that others took it for dead, and
+    /// have settled what it left. Nothing was recorded.
+    #[error("another process has settled this operation meanwhile")]
+    Overtaken,
     /// No room on its disk.
     #[error("the disk of the metadata is full")]
     Full,

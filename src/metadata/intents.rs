@@ -37,20 +37,36 @@ pub struct Intent {
     /// Tags that may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
-    /// The manifests are being removed, and whatever tags mean them.
+    /// What is named is being removed: of manifests also whatever tags mean them.
     #[serde(default)]
     pub removing: bool,
 }
 
+/// The answer to an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Begun {
+    /// It stands.
+    Stands,
+    /// It does not: one of another process stands in its way, and ends sooner or later.
+    InTheWay,
+}
+
 /// The facts about what is under way.
+///
+/// Where several processes share the metadata, an intent is also a lock between them, as `registry::locks` is within
+/// one: those of two processes stand in each other's way if both move the same tag, or if both name the same blob or
+/// manifest and at least one removes it. The intents of a process that is no more stand in nobody's way for long:
+/// `pending` hands them to whoever settles them.
 #[async_trait::async_trait]
 pub trait Intents: Send + Sync {
-    /// Records an intent, durably.
-    async fn begin(&self, id: IntentId, intent: &Intent) -> Result<()>;
+    /// Records an intent, durably, unless another process has one in its way.
+    async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun>;
 
     /// Forgets an intent; need not be durable.
     async fn end(&self, id: IntentId) -> Result<()>;
 
-    /// At most `count` intents that were neither fulfilled nor ended.
+    /// At most `count` intents that were neither fulfilled nor ended by a process that is no more. They are the
+    /// caller's then, to be settled and ended; no other process is handed them while this one lives.
     async fn pending(&self, count: usize) -> Result<Vec<(IntentId, Intent)>>;
 }

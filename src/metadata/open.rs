@@ -8,7 +8,9 @@ use crate::metadata::config::Config;
 use crate::metadata::embedded::database::Database;
 use crate::metadata::error::Result;
 use crate::metadata::intents::Intents;
+use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
+use crate::metadata::news::Newspaper;
 use crate::metadata::signing_keys::SigningKeys;
 use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,10 @@ pub struct Metadata {
     pub signing_keys: Arc<dyn SigningKeys>,
     /// The audit trail.
     pub audit: Arc<dyn Audit>,
+    /// Who does the work that one process does for all.
+    pub leases: Arc<dyn Leases>,
+    /// What other processes have changed.
+    pub newspaper: Arc<dyn Newspaper>,
     /// Whether it tells all that storage holds.
     pub completeness: Arc<dyn Completeness>,
 }
@@ -52,7 +58,8 @@ pub fn folder(config: &Config, data: &Path) -> PathBuf {
 }
 
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.
-pub fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
+#[allow(clippy::unused_async)] // the shared one waits for its server
+pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     let (database, moved_aside) = Database::open(config.engine, folder, unix_secs)?;
     let database = Arc::new(database);
     Ok(Opened {
@@ -64,6 +71,8 @@ pub fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
             accounts: Arc::clone(&database) as Arc<dyn Accounts>,
             signing_keys: Arc::clone(&database) as Arc<dyn SigningKeys>,
             audit: Arc::clone(&database) as Arc<dyn Audit>,
+            leases: Arc::clone(&database) as Arc<dyn Leases>,
+            newspaper: Arc::clone(&database) as Arc<dyn Newspaper>,
             completeness: database,
         },
         moved_aside,

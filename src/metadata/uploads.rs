@@ -3,7 +3,7 @@
 use crate::metadata::error::Result;
 use crate::oci::digest::Algorithm;
 use crate::oci::repository::Repository;
-use crate::oci::upload::UploadId;
+use crate::oci::upload::{Checkpoint, UploadId};
 
 /// An upload session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,24 @@ pub struct Upload {
     pub algorithm: Algorithm,
     /// Bytes that were taken.
     pub offset: u64,
+    /// What storage keeps of it.
+    pub checkpoint: Option<Checkpoint>,
     /// When it was last written, in seconds since the Unix epoch.
     pub touched: u64,
     /// The account that opened it, in the words of whoever hands it in; empty where there are no accounts. At most
     /// `OWNER_BYTES_MAX` bytes.
     pub owner: String,
+}
+
+/// How far an upload has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were taken.
+    pub offset: u64,
+    /// What storage keeps of it.
+    pub checkpoint: Option<Checkpoint>,
+    /// When, in seconds since the Unix epoch.
+    pub touched: u64,
 }
 
 /// Longest owner of an upload.
@@ -45,8 +58,8 @@ pub trait Uploads: Send + Sync {
     /// An open upload of this repository.
     async fn find(&self, repository: &Repository, id: UploadId) -> Result<Option<Upload>>;
 
-    /// Moves the offset from `upload.offset` to `offset`, if it stands there still. False: it does not.
-    async fn extend(&self, upload: &Upload, offset: u64, touched: u64) -> Result<bool>;
+    /// Moves an upload on, if it stands still at the offset and the checkpoint of `upload`. False: it does not.
+    async fn extend(&self, upload: &Upload, to: Progress) -> Result<bool>;
 
     /// Closes an upload. False: it was not open.
     async fn close(&self, id: UploadId) -> Result<bool>;

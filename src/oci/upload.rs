@@ -1,4 +1,5 @@
-//! Upload session ids: UUIDs, as the specification asks (distribution-spec, "POST then PUT").
+//! Upload session ids: UUIDs, as the specification asks (distribution-spec, "POST then PUT"); and the checkpoints that
+//! name what storage keeps of a session.
 
 use crate::oci::error::{Invalid, shortened};
 use std::fmt;
@@ -34,6 +35,24 @@ impl FromStr for UploadId {
 }
 
 impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Names what storage keeps to go on with an upload where it stands. Whoever has moved the upload on has named a new
+/// one: of two who write to one upload, only the one whose checkpoint was recorded has written anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Checkpoint(pub Uuid);
+
+impl Checkpoint {
+    /// A new random one.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)
     }

@@ -20,7 +20,7 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
         blobs: vec![],
         manifests: vec![],
         tags: vec![tag.clone()],
-        removing: false,
+        removing: true,
     };
     let id = recover::begin(registry, &intent).await?;
     let removed = async {
@@ -61,7 +61,7 @@ pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest)
     if registry.metadata.blobs.size(repository, digest).await?.is_none() {
         return Err(Error::BlobUnknown(repository.clone(), *digest));
     }
-    let intent = mount::intent(repository, digest);
+    let intent = Intent { removing: true, ..mount::intent(repository, digest) };
     let id = recover::begin(registry, &intent).await?;
     let removed = async {
         registry.metadata.blobs.unlink(repository, digest).await?;

@@ -46,6 +46,9 @@ pub enum Error {
     /// Another request is writing to the same upload.
     #[error("another request is writing to this upload")]
     UploadBusy,
+    /// Another process has had the same names under its hands for too long.
+    #[error("another replica of this registry is changing the same names; try again")]
+    InTheWay,
     /// As many uploads are open as are allowed.
     #[error("too many uploads are open; finish or cancel some, or try again later")]
     UploadsTooMany,

@@ -153,9 +153,9 @@ mod tests {
 
     /// A registry with so many repositories, `r0000` and on.
     async fn registry(folder: &std::path::Path, count: usize) -> Registry {
-        let storage = storage::open::open(&storage::config::Config::default(), folder).unwrap();
+        let storage = storage::open::open(&storage::config::Config::default(), folder).await.unwrap();
         let at = folder.join("metadata");
-        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).await.unwrap();
         let registry =
             Registry::new(storage, opened.metadata, Arc::new(FixedClock::at(0)), Config::default());
         let digest = crate::oci::hasher::digest(Algorithm::Sha256, b"{}");

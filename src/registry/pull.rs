@@ -70,6 +70,22 @@ pub async fn blob_size(registry: &Registry, repository: &Repository, digest: &Di
         .ok_or_else(|| Error::BlobUnknown(repository.clone(), *digest))
 }
 
+/// Where the bytes of a blob are.
+pub enum Place {
+    /// Here.
+    Here(ByteStream),
+    /// At a URL that storage has signed.
+    At(String),
+}
+
+/// All bytes of a blob that the repository holds, or where the client finds them.
+pub async fn place(registry: &Registry, digest: &Digest, size: u64) -> Result<Place> {
+    match registry.storage.blobs.signed_url(digest).await? {
+        Some(url) => Ok(Place::At(url)),
+        None => Ok(Place::Here(blob(registry, digest, 0, size).await?)),
+    }
+}
+
 /// `length` bytes from `offset` on of a blob that the repository holds, as `blob_size` has said.
 pub async fn blob(registry: &Registry, digest: &Digest, offset: u64, length: u64) -> Result<ByteStream> {
     match registry.storage.blobs.read(digest, offset, length).await? {

@@ -231,9 +231,9 @@ mod tests {
     #[tokio::test]
     async fn records_are_read_back_and_bad_ones_told() {
         let folder = tempfile::tempdir().unwrap();
-        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).unwrap();
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).await.unwrap();
         let at = folder.path().join("metadata");
-        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).await.unwrap();
         let registry =
             Registry::new(storage, opened.metadata, Arc::new(FixedClock::at(0)), Config::default());
         let large = Bytes::from(format!("\"{}\"", "x".repeat(20_000)));

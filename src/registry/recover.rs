@@ -5,7 +5,7 @@
 //! torn, or without bytes, goes away there too. Nothing of that was ever acknowledged, so either is right;
 //! what matters is that both places say the same. Costs as much as was under way, not as much as is stored.
 
-use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::intents::{Begun, Intent, IntentId};
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
@@ -16,6 +16,7 @@ use crate::storage::links::{Found, Link, Name};
 use futures_util::{StreamExt, stream};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Settles all that the last run left under way. Answers how much that was. What cannot be settled is told,
 /// and stays for the next start: one damaged repository must not keep the others from being served.
@@ -47,15 +48,27 @@ pub async fn all(registry: &Registry) -> Result<usize> {
     }
 }
 
-/// Begins an operation on names.
+/// Begins an operation on names, once no other process has them under its hands.
 pub async fn begin(registry: &Registry, intent: &Intent) -> Result<IntentId> {
+    const FIRST_WAIT: Duration = Duration::from_millis(5);
+    const WAIT_MAX: Duration = Duration::from_secs(10);
     let id = IntentId::random();
-    if let Err(error) = registry.metadata.intents.begin(id, intent).await {
-        // It may stand all the same, and nothing will come of it.
-        drop(registry.metadata.intents.end(id).await);
-        return Err(error.into());
+    let (mut wait, mut waited) = (FIRST_WAIT, Duration::ZERO);
+    loop {
+        match registry.metadata.intents.begin(id, intent).await {
+            Ok(Begun::Stands) => return Ok(id),
+            Ok(Begun::InTheWay) if waited > WAIT_MAX => return Err(Error::InTheWay),
+            Ok(Begun::InTheWay) => {}
+            Err(error) => {
+                // It may stand all the same, and nothing will come of it.
+                drop(registry.metadata.intents.end(id).await);
+                return Err(error.into());
+            }
+        }
+        tokio::time::sleep(wait).await;
+        waited += wait;
+        wait = (wait * 2).min(Duration::from_millis(250));
     }
-    Ok(id)
 }
 
 /// Hands on the answer of an operation; if it failed, its names and facts are made to agree first. Where even

@@ -2,7 +2,7 @@
 //! (distribution-spec, "Pushing blobs").
 
 use crate::metadata::intents::IntentId;
-use crate::metadata::uploads::{Opened, Upload};
+use crate::metadata::uploads::{Opened, Progress, Upload};
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
@@ -10,7 +10,7 @@ use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::sessions::Held;
 use crate::registry::{mount, recover};
-use crate::storage::blobs::{Sealed, Staging};
+use crate::storage::blobs::{Sealed, Staged, Staging};
 use crate::storage::error::Error as StorageError;
 use crate::stream::ByteStream;
 
@@ -57,6 +57,7 @@ pub async fn begin(
         repository: repository.clone(),
         algorithm,
         offset: 0,
+        checkpoint: None,
         touched: registry.clock.unix_secs(),
         owner: owner.into(),
     };
@@ -115,12 +116,13 @@ pub async fn whole(
     digest: &Digest,
 ) -> Result<()> {
     let id = UploadId::random();
-    let staging = Staging { upload: id, offset: 0, algorithm: digest.algorithm() };
+    let algorithm = digest.algorithm();
+    let staging = Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest) };
     let (intent, staged) = tokio::join!(intend(registry, repository, digest), async {
         match chunk.bytes {
             Some(bytes) => match registry.storage.blobs.stage(staging, bytes).await? {
-                staged if staged.cut.is_none() => Ok(Staging { offset: staged.size, ..staging }),
-                staged => Err(Error::Cut(staged.cut.unwrap_or_else(|| std::io::ErrorKind::Other.into()))),
+                Staged { size, cut: None, checkpoint } => Ok(Staging { offset: size, checkpoint, ..staging }),
+                Staged { cut: Some(cut), .. } => Err(Error::Cut(cut)),
             },
             None => Ok(staging),
         }
@@ -215,12 +217,13 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk) -> Result<Uplo
         // A body without a length that is not as long as its range: not one byte of it counts.
         return Err(Error::OutOfOrder { offset: upload.offset });
     }
-    let touched = registry.clock.unix_secs();
-    if !registry.metadata.uploads.extend(&upload, staged.size, touched).await? {
+    let Staged { size: offset, checkpoint, cut } = staged;
+    let to = Progress { offset, checkpoint, touched: registry.clock.unix_secs() };
+    if !registry.metadata.uploads.extend(&upload, to).await? {
         return Err(Error::UploadUnknown);
     }
-    match staged.cut {
-        None => Ok(Upload { offset: staged.size, touched, ..upload }),
+    match cut {
+        None => Ok(Upload { offset, checkpoint, touched: to.touched, ..upload }),
         Some(cut) => Err(Error::Cut(cut)),
     }
 }
@@ -249,7 +252,8 @@ async fn drop_session(registry: &Registry, id: UploadId) -> Result<()> {
 }
 
 fn staging(upload: &Upload) -> Staging {
-    Staging { upload: upload.id, offset: upload.offset, algorithm: upload.algorithm }
+    let Upload { id, offset, algorithm, checkpoint, .. } = *upload;
+    Staging { upload: id, offset, algorithm, checkpoint, known: None }
 }
 
 #[cfg(test)]
@@ -267,12 +271,12 @@ mod tests {
     }
 
     /// A registry in a folder, and its clock.
-    fn registry(folder: &std::path::Path) -> (Registry, Arc<FixedClock>) {
+    async fn registry(folder: &std::path::Path) -> (Registry, Arc<FixedClock>) {
         // Staged files are as old as the system says, so the clock begins there.
         let clock = Arc::new(FixedClock::at(SystemClock.unix_secs()));
-        let storage = storage::open::open(&storage::config::Config::default(), folder).unwrap();
+        let storage = storage::open::open(&storage::config::Config::default(), folder).await.unwrap();
         let at = folder.join("metadata");
-        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).unwrap();
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).await.unwrap();
         let now = Arc::clone(&clock) as Arc<dyn Clock>;
         (Registry::new(storage, opened.metadata, now, Config::default()), clock)
     }
@@ -280,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn only_uploads_that_stood_still_for_long_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let (registry, clock) = registry(folder.path());
+        let (registry, clock) = registry(folder.path()).await;
         let app: Repository = "app".parse().unwrap();
         let of = |id| Session { repository: &app, id, owner: "" };
         let [old, held] = [0, 1].map(|_| begin(&registry, &app, Algorithm::Sha256, ""));
@@ -302,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_is_there_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let (registry, _) = registry(folder.path());
+        let (registry, _) = registry(folder.path()).await;
         let app: Repository = "app".parse().unwrap();
         let digest = crate::oci::hasher::digest(Algorithm::Sha256, b"begun");
         let id = begin(&registry, &app, Algorithm::Sha256, "user:alice").await.unwrap().id;

@@ -1,7 +1,7 @@
 //! The trait of bytes by digest, and of uploads on their way to become that.
 
 use crate::oci::digest::{Algorithm, Digest};
-use crate::oci::upload::UploadId;
+use crate::oci::upload::{Checkpoint, UploadId};
 use crate::storage::error::Result;
 use crate::stream::ByteStream;
 use bytes::Bytes;
@@ -24,6 +24,11 @@ pub struct Staging {
     pub offset: u64,
     /// What is likely to name the blob. Another one costs a second reading when it is sealed.
     pub algorithm: Algorithm,
+    /// What the last call that moved the upload has answered; `None` before the first.
+    pub checkpoint: Option<Checkpoint>,
+    /// What the blob is said to become, if that is known before its bytes: they may then go to its place at once, to
+    /// show there when they are sealed.
+    pub known: Option<Digest>,
 }
 
 /// What became of a body.
@@ -33,6 +38,9 @@ pub struct Staged {
     pub size: u64,
     /// Why the body ended before its end, if it did. The bytes before are staged.
     pub cut: Option<io::Error>,
+    /// What to hand in with the next call for this upload, in whichever process that is. `None` where the upload's own
+    /// name is enough.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What became of a finished upload.
@@ -61,7 +69,15 @@ pub trait Blobs: Send + Sync {
     /// `length` bytes from `offset` on, both clipped to the blob's end.
     async fn read(&self, digest: &Digest, offset: u64, length: u64) -> Result<Option<Blob>>;
 
-    /// Takes bytes of an upload. One call at a time for each upload. Staged bytes outlive the process, though
+    /// A URL where anybody may read the blob for some minutes, without asking us; `None` where storage gives none. Says
+    /// nothing of whether the blob is there.
+    async fn signed_url(&self, digest: &Digest) -> Result<Option<String>> {
+        let _ = digest;
+        Ok(None)
+    }
+
+    /// Takes bytes of an upload. One call at a time for each upload in a process; of two in two processes both may
+    /// succeed, and the one whose checkpoint is recorded counts. Staged bytes outlive the process, though
     /// not a power cut: `Error::StagedLost` if some before `staging.offset` are gone. If they cannot be written,
     /// what was staged before stays.
     async fn stage(&self, staging: Staging, body: ByteStream) -> Result<Staged>;

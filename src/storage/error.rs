@@ -11,6 +11,15 @@ pub enum Error {
     /// Bytes of an upload that were staged are gone, as after a power cut. The upload has to begin again.
     #[error("staged bytes of the upload are lost")]
     StagedLost,
+    /// It cannot be reached, is overloaded, or does not answer in time. Worth trying again. `what` and the cause are for
+    /// the log only.
+    #[error("storage does not answer at {what}: {why}")]
+    Unreachable {
+        /// The object, as a path below the root.
+        what: String,
+        /// The cause.
+        why: String,
+    },
     /// The medium failed. `what` names the object, for the log only.
     #[error("storage fault at {what}: {source}")]
     Fault {
@@ -39,6 +48,7 @@ impl Error {
         match self {
             Self::Full => Self::Full,
             Self::StagedLost => Self::StagedLost,
+            Self::Unreachable { what, why } => Self::Unreachable { what: what.clone(), why: why.clone() },
             Self::Fault { what, source } => {
                 Self::Fault { what: what.clone(), source: io::Error::new(source.kind(), source.to_string()) }
             }

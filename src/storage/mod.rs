@@ -11,6 +11,7 @@ pub mod error;
 pub mod filesystem;
 pub mod layout;
 pub mod links;
+pub mod object;
 pub mod open;
 pub mod records;
 #[cfg(test)]

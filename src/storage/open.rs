@@ -23,7 +23,8 @@ pub struct Storage {
 
 /// Opens storage; `data` is where it stands if the configuration names no place. Refuses a folder that cannot
 /// be written.
-pub fn open(config: &Config, data: &Path) -> Result<Storage> {
+#[allow(clippy::unused_async)] // a bucket is asked whether it is there
+pub async fn open(config: &Config, data: &Path) -> Result<Storage> {
     let root = match config.filesystem.root.as_str() {
         "" => data.join("registry"),
         root => root.into(),

@@ -3,16 +3,17 @@
 use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::{keys, long, rows};
 use crate::metadata::error::{Error, Result};
-use crate::metadata::intents::{Intent, IntentId, Intents};
+use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
 use bytes::Bytes;
 use std::ops::ControlFlow;
 
 #[async_trait::async_trait]
 impl Intents for Database {
-    async fn begin(&self, id: IntentId, intent: &Intent) -> Result<()> {
+    async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun> {
         let row = serde_json::to_vec(intent).map_err(|error| Error::Fault(error.to_string()))?;
         let row = Bytes::from(row);
-        self.durable_of(row.len(), move |transaction| long::put(transaction, keys::intent(id), &row)).await
+        self.durable_of(row.len(), move |transaction| long::put(transaction, keys::intent(id), &row)).await?;
+        Ok(Begun::Stands) // there is no other process
     }
 
     async fn end(&self, id: IntentId) -> Result<()> {

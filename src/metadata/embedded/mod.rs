@@ -15,6 +15,7 @@ pub mod engine;
 pub mod folder;
 pub mod intents;
 pub mod keys;
+pub mod leases;
 pub mod long;
 pub mod manifests;
 pub mod open_uploads;

@@ -3,7 +3,7 @@
 
 use crate::metadata::embedded::engine::Batch;
 use crate::metadata::embedded::{keys, rows};
-use crate::metadata::uploads::{Opened, Upload};
+use crate::metadata::uploads::{Opened, Progress, Upload};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
 use bytes::Bytes;
@@ -66,14 +66,16 @@ impl OpenUploads {
         self.table().open.get(&id).filter(|upload| upload.repository == *repository).cloned()
     }
 
-    /// Moves the offset of an upload that stands where `upload` says. `None`: it does not.
-    pub fn extend(&self, upload: &Upload, offset: u64, touched: u64) -> Option<First> {
+    /// Moves on an upload that stands where `upload` says. `None`: it does not.
+    pub fn extend(&self, upload: &Upload, to: Progress) -> Option<First> {
         let mut table = self.table();
         let open = table.open.get_mut(&upload.id)?;
-        if open.repository != upload.repository || open.offset != upload.offset {
+        if open.repository != upload.repository
+            || (open.offset, open.checkpoint) != (upload.offset, upload.checkpoint)
+        {
             return None;
         }
-        (open.offset, open.touched) = (offset, touched);
+        (open.offset, open.checkpoint, open.touched) = (to.offset, to.checkpoint, to.touched);
         Some(table.change(upload.id))
     }
 
@@ -123,6 +125,7 @@ impl OpenUploads {
 mod tests {
     use super::*;
     use crate::oci::digest::Algorithm;
+    use crate::oci::upload::Checkpoint;
 
     fn upload() -> Upload {
         Upload {
@@ -130,6 +133,7 @@ mod tests {
             repository: "app".parse().unwrap(),
             algorithm: Algorithm::Sha256,
             offset: 0,
+            checkpoint: None,
             touched: 7,
             owner: "user:alice".into(),
         }
@@ -151,8 +155,11 @@ mod tests {
         let _ = uploads.open(&upload, 9);
         assert!(uploads.take_changes(false).is_empty(), "not yet");
         assert!(uploads.take_changes(true)[&keys::upload(upload.id)].is_some());
-        assert!(uploads.extend(&upload, 5, 8).unwrap().0);
-        assert!(!uploads.extend(&Upload { offset: 5, ..upload.clone() }, 6, 8).unwrap().0);
+        let (checkpoint, touched) = (Some(Checkpoint::random()), 8);
+        assert!(uploads.extend(&upload, Progress { offset: 5, checkpoint, touched }).unwrap().0);
+        let moved = Upload { offset: 5, checkpoint, ..upload.clone() };
+        assert!(!uploads.extend(&moved, Progress { offset: 6, checkpoint, touched }).unwrap().0);
+        assert!(uploads.extend(&moved, Progress { offset: 7, checkpoint, touched }).is_none());
         assert!(uploads.close(upload.id).is_some());
         assert_eq!(uploads.take_changes(true)[&keys::upload(upload.id)], None);
         assert!(uploads.take_changes(true).is_empty());

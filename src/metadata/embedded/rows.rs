@@ -8,7 +8,8 @@ use crate::metadata::manifests::{Referrer, Resolved};
 use crate::metadata::uploads::Upload;
 use crate::oci::digest::Digest;
 use crate::oci::media_type::Kind;
-use crate::oci::upload::UploadId;
+use crate::oci::upload::{Checkpoint, UploadId};
+use uuid::Uuid;
 
 /// A row of the table of manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,14 +131,19 @@ pub fn write_upload(upload: &Upload) -> Vec<u8> {
     row.extend(upload.offset.to_le_bytes());
     row.extend(upload.touched.to_le_bytes());
     row.extend(name.as_bytes());
-    if !owner.is_empty() {
+    if !owner.is_empty() || upload.checkpoint.is_some() {
         row.push(0); // which no name of a repository holds
         row.extend(owner.as_bytes());
+    }
+    if let Some(Checkpoint(id)) = upload.checkpoint {
+        row.push(u8::MAX); // which no UTF-8 holds
+        row.extend(id.as_bytes());
     }
     row
 }
 
-/// Reads the value of an upload's row. One that was written before there were accounts has no owner.
+/// Reads the value of an upload's row. One that was written before there were accounts has no owner, and one of before
+/// there were checkpoints has none.
 pub fn read_upload(id: UploadId, row: &[u8]) -> Option<Upload> {
     let (&code, rest) = row.split_first()?;
     let (offset, rest) = split_number(rest)?;
@@ -146,8 +152,12 @@ pub fn read_upload(id: UploadId, row: &[u8]) -> Option<Upload> {
         Some(end) => (rest.get(..end)?, rest.get(end + 1..)?),
         None => (rest, [].as_slice()),
     };
+    let (owner, checkpoint) = match owner.iter().position(|&byte| byte == u8::MAX) {
+        Some(end) => (owner.get(..end)?, Some(Checkpoint(Uuid::from_slice(owner.get(end + 1..)?).ok()?))),
+        None => (owner, None),
+    };
     let (algorithm, repository) = (keys::algorithm_of(code)?, keys::parsed(name)?);
-    Some(Upload { id, repository, algorithm, offset, touched, owner: keys::parsed(owner)? })
+    Some(Upload { id, repository, algorithm, offset, checkpoint, touched, owner: keys::parsed(owner)? })
 }
 
 /// Reads the value of a row that is one number.
@@ -210,7 +220,7 @@ mod tests {
         fn rows_read_as_they_were_written(
             kind in proptest::sample::select(Kind::ALL.to_vec()), digest in digest(), subject in proptest::option::of(digest()),
             size: u64, pushed: u64, artifact_type: Option<String>, descriptor: Option<String>, blobs: u64,
-            owner: String,
+            owner: String, checkpoint: Option<u128>,
         ) {
             let manifest = Manifest { kind, size, pushed, subject };
             prop_assert_eq!(Manifest::read(&manifest.write()), Some(manifest));
@@ -222,7 +232,8 @@ mod tests {
             prop_assert_eq!(read_referrer(digest, &write_referrer(&referrer)), Some(referrer));
             let upload = Upload {
                 id: UploadId::random(), repository: "team/app".parse().unwrap(), algorithm: digest.algorithm(),
-                offset: size, touched: pushed, owner,
+                offset: size, touched: pushed, owner: owner.replace('\0', ""),
+                checkpoint: checkpoint.map(|id| Checkpoint(Uuid::from_u128(id))),
             };
             prop_assert_eq!(read_upload(upload.id, &write_upload(&upload)), Some(upload));
         }

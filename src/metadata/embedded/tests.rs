@@ -10,7 +10,7 @@ use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::keys;
 use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::error::Error;
-use crate::metadata::intents::{Intent, IntentId, Intents};
+use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
 use crate::metadata::manifests::Manifests;
 use crate::metadata::open::{self, Metadata};
 use crate::metadata::signing_keys::{SigningKey, SigningKeys};
@@ -21,8 +21,8 @@ use crate::secret::Secret;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), Error> {
-    let opened = open::open(&Config { engine, path: String::new() }, folder, 7)?;
+async fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), Error> {
+    let opened = open::open(&Config { engine, path: String::new() }, folder, 7).await?;
     Ok((opened.metadata, opened.moved_aside))
 }
 
@@ -43,7 +43,7 @@ macro_rules! keep_the_contract {
     ($contract:ident; $($rule:ident,)*) => {
         $(async fn $rule(engine: Engine) {
             let folder = tempfile::tempdir().unwrap();
-            let (metadata, moved_aside) = opened(engine, folder.path()).unwrap();
+            let (metadata, moved_aside) = opened(engine, folder.path()).await.unwrap();
             assert_eq!(moved_aside, None);
             $contract::$rule(&metadata).await;
         })*
@@ -81,7 +81,7 @@ async fn what_was_written_is_there_after_a_restart(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let upload = upload("app", 3);
     for round in 0..3 {
-        let (metadata, moved_aside) = opened(engine, folder.path()).unwrap();
+        let (metadata, moved_aside) = opened(engine, folder.path()).await.unwrap();
         assert_eq!(moved_aside, None);
         if round > 0 {
             assert_eq!(meant(&metadata, "app", "1").await, Some(digest_of("m")));
@@ -120,7 +120,7 @@ fn intent(repository: &str) -> Intent {
 /// What the kernel has of the files while the database is open is what a kill leaves.
 async fn what_was_answered_survives_a_kill(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
-    let (metadata, _) = opened(engine, &folder.path().join("live")).unwrap();
+    let (metadata, _) = opened(engine, &folder.path().join("live")).await.unwrap();
     let large = bytes::Bytes::from(vec![7; 50 << 10]);
     for round in 0..20 {
         let name = round.to_string();
@@ -130,13 +130,13 @@ async fn what_was_answered_survives_a_kill(engine: Engine) {
         metadata.blobs.link(&repo("app"), &digest_of(&name), 9, None).await.unwrap();
         // What was written before something durable is durable with it.
         let (standing, fulfilled) = (IntentId::random(), IntentId::random());
-        metadata.intents.begin(standing, &intent("app")).await.unwrap();
-        metadata.intents.begin(fulfilled, &intent("app")).await.unwrap();
+        assert_eq!(metadata.intents.begin(standing, &intent("app")).await.unwrap(), Begun::Stands);
+        assert_eq!(metadata.intents.begin(fulfilled, &intent("app")).await.unwrap(), Begun::Stands);
         let blob = digest_of(&format!("blob {round}"));
         metadata.blobs.link(&repo("app"), &blob, 5, Some(fulfilled)).await.unwrap();
         let killed = folder.path().join(format!("killed-{round}"));
         copy(&folder.path().join("live"), &killed);
-        let (left, moved_aside) = opened(engine, &killed).unwrap();
+        let (left, moved_aside) = opened(engine, &killed).await.unwrap();
         assert_eq!(moved_aside, None);
         for earlier in 0..=round {
             let earlier = earlier.to_string();
@@ -163,12 +163,12 @@ async fn what_was_answered_survives_a_kill(engine: Engine) {
 
 async fn one_folder_has_one_user(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
-    let first = opened(engine, folder.path()).unwrap();
-    let second = opened(engine, folder.path()).map(|_| ());
+    let first = opened(engine, folder.path()).await.unwrap();
+    let second = opened(engine, folder.path()).await.map(|_| ());
     assert!(matches!(second, Err(Error::InUse(_))), "{second:?}");
     put(&first.0, "app", [manifest("m", &["1"])]).await;
     drop(first);
-    let (metadata, moved_aside) = opened(engine, folder.path()).unwrap();
+    let (metadata, moved_aside) = opened(engine, folder.path()).await.unwrap();
     assert_eq!(moved_aside, None);
     assert_eq!(meant(&metadata, "app", "1").await, Some(digest_of("m")));
 }
@@ -181,7 +181,7 @@ fn file(engine: Engine, folder: &Path) -> PathBuf {
 }
 
 async fn filled(engine: Engine, folder: &Path) {
-    let (metadata, _) = opened(engine, folder).unwrap();
+    let (metadata, _) = opened(engine, folder).await.unwrap();
     for round in 0..50 {
         let name = round.to_string();
         put(&metadata, "app", [manifest(&name, &[&name])]).await;
@@ -195,7 +195,7 @@ async fn garbage_is_moved_aside(engine: Engine) {
     filled(engine, &folder).await;
     let length = std::fs::metadata(file(engine, &folder)).unwrap().len() as usize;
     std::fs::write(file(engine, &folder), b"garbage ".repeat(length / 8)).unwrap();
-    let (metadata, moved_aside) = opened(engine, &folder).unwrap();
+    let (metadata, moved_aside) = opened(engine, &folder).await.unwrap();
     let aside = parent.path().join("metadata.corrupt-7");
     assert_eq!(moved_aside.as_deref(), Some(aside.as_path()));
     assert!(file(engine, &aside).exists(), "nothing is deleted");
@@ -210,7 +210,7 @@ async fn a_cut_file_is_moved_aside_or_read_whole(engine: Engine) {
         filled(engine, &folder).await;
         let cut = std::fs::File::options().write(true).open(file(engine, &folder)).unwrap();
         cut.set_len(cut.metadata().unwrap().len() / 10 * tenths).unwrap();
-        let (metadata, moved_aside) = opened(engine, &folder).unwrap();
+        let (metadata, moved_aside) = opened(engine, &folder).await.unwrap();
         if metadata.completeness.is_complete().await.unwrap() {
             assert_eq!(moved_aside, None);
             for round in 0..50 {
@@ -231,7 +231,7 @@ async fn the_other_engine_s_database_is_moved_aside(engine: Engine) {
     let folder = parent.path().join("metadata");
     let other = if engine == Engine::Sled { Engine::Redb } else { Engine::Sled };
     filled(other, &folder).await;
-    let (metadata, moved_aside) = opened(engine, &folder).unwrap();
+    let (metadata, moved_aside) = opened(engine, &folder).await.unwrap();
     assert!(file(other, &moved_aside.unwrap()).exists());
     assert!(!metadata.completeness.is_complete().await.unwrap());
     assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
@@ -244,7 +244,7 @@ async fn two_moved_aside_do_not_meet(engine: Engine) {
     for _ in 0..3 {
         filled(engine, &folder).await;
         std::fs::write(file(engine, &folder), "garbage".repeat(9000)).unwrap();
-        places.push(opened(engine, &folder).unwrap().1.unwrap());
+        places.push(opened(engine, &folder).await.unwrap().1.unwrap());
     }
     places.dedup();
     assert_eq!(places.len(), 3);
@@ -356,24 +356,24 @@ async fn the_folder_is_for_its_owner_alone(engine: Engine) {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("above/metadata");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    drop(opened(engine, &folder).unwrap());
+    drop(opened(engine, &folder).await.unwrap());
     assert_eq!(mode(&folder), 0o700);
     assert_ne!(mode(folder.parent().unwrap()), 0o700, "only its own folder");
     // One that an older program has made is closed at the next start.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    drop(opened(engine, &folder).unwrap());
+    drop(opened(engine, &folder).await.unwrap());
     assert_eq!(mode(&folder), 0o700);
     // So is what is moved aside.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o775)).unwrap();
     std::fs::write(file(engine, &folder), "garbage".repeat(9000)).unwrap();
-    let (_, moved_aside) = opened(engine, &folder).unwrap();
+    let (_, moved_aside) = opened(engine, &folder).await.unwrap();
     assert_eq!((mode(&folder), mode(&moved_aside.unwrap())), (0o700, 0o700));
 }
 
 /// What the kernel has of the files while the database is open is what a kill leaves.
 async fn accounts_and_keys_survive_a_kill(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
-    let (metadata, _) = opened(engine, &folder.path().join("live")).unwrap();
+    let (metadata, _) = opened(engine, &folder.path().join("live")).await.unwrap();
     let large = |version: u64| Record { version, json: vec![version as u8; 20_000].into() };
     for round in 1..6 {
         metadata.accounts.begin(Shelf::Users, "changing").await.unwrap();
@@ -387,7 +387,7 @@ async fn accounts_and_keys_survive_a_kill(engine: Engine) {
         assert!(metadata.signing_keys.add(&key, round - 1).await.unwrap());
         let killed = folder.path().join(format!("killed-{round}"));
         copy(&folder.path().join("live"), &killed);
-        let (left, moved_aside) = opened(engine, &killed).unwrap();
+        let (left, moved_aside) = opened(engine, &killed).await.unwrap();
         assert_eq!(moved_aside, None);
         assert!(left.accounts.find(Shelf::Users, "a").await.unwrap() == Some(large(round)));
         let tokens = left.accounts.list(Shelf::Tokens, &Page::first(9)).await.unwrap().entries;
@@ -429,5 +429,5 @@ async fn another_format_is_moved_aside(engine: Engine) {
     };
     database.durable(write).await.unwrap();
     drop(database);
-    assert!(opened(engine, &folder).unwrap().1.is_some());
+    assert!(opened(engine, &folder).await.unwrap().1.is_some());
 }

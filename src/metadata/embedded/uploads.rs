@@ -3,7 +3,7 @@
 use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::open_uploads::First;
 use crate::metadata::error::{Error, Result};
-use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Upload, Uploads};
+use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Progress, Upload, Uploads};
 use crate::oci::repository::Repository;
 use crate::oci::upload::UploadId;
 
@@ -22,8 +22,8 @@ impl Uploads for Database {
         Ok(self.uploads.find(repository, id))
     }
 
-    async fn extend(&self, upload: &Upload, offset: u64, touched: u64) -> Result<bool> {
-        let extended = self.uploads.extend(upload, offset, touched);
+    async fn extend(&self, upload: &Upload, to: Progress) -> Result<bool> {
+        let extended = self.uploads.extend(upload, to);
         Ok(extended.inspect(|first| self.see_to(first)).is_some())
     }
 

@@ -33,7 +33,7 @@ pub async fn stage(filesystem: &Filesystem, staging: Staging, mut body: ByteStre
         End::Cut(error) => Some(error),
     };
     let size = aside(move || open()?.take_all(&first.pieces)).await?;
-    Ok(Staged { size, cut })
+    Ok(Staged { size, cut, checkpoint: None })
 }
 
 /// Takes a body in batches: while one is written, the next comes in.
@@ -49,7 +49,7 @@ async fn stage_large(mut writer: Writer, first: Gathered, mut body: ByteStream) 
             End::Cut(error) => break (Ok(()), Some(error)),
         }
     };
-    Ok(Staged { size: writer.close(taken).await?, cut })
+    Ok(Staged { size: writer.close(taken).await?, cut, checkpoint: None })
 }
 
 /// Pieces of a body in order.
