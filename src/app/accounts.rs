@@ -107,8 +107,7 @@ pub struct Accounts {
 impl Accounts {
     /// Settles what the last run left half done, reads the accounts, and makes the first one at the first start.
     pub async fn open(&self) -> Result<()> {
-        let Gate { directory, passwords, .. } = &*self.gate;
-        load::load(directory).await?;
-        first_admin::make(directory, passwords, &self.admin, &self.data).await
+        load::load(&self.gate.directory).await?;
+        first_admin::make(&self.gate, &self.admin, &self.data).await
     }
 }

@@ -242,7 +242,7 @@ impl Gate {
         let owner = Owner { kind: account.kind, name: claims.sub.clone(), source: account.source.clone() };
         // A token that has expired is rare, and may be old: its account is asked for even far away.
         let standing = if account.source == ldap::source::NAME && !expired {
-            Some(self.owners.with_groups(told(claims)))
+            (!self.owners.is_shadowed(&claims.sub)).then(|| self.owners.with_groups(told(claims)))
         } else {
             self.owners.standing(&owner).await?
         };

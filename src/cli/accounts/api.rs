@@ -160,6 +160,11 @@ pub fn path(segments: &[&str]) -> String {
     segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
 }
 
+/// Where accounts of a sort are made; `take_over`: of a name that another source of users may know.
+pub fn made_at(path: &'static str, take_over: bool) -> String {
+    format!("{path}{}", if take_over { "?take_over=true" } else { "" })
+}
+
 /// A text as a part of a URL.
 pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()

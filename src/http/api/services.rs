@@ -19,8 +19,9 @@ pub async fn list(call: &Call<'_>) -> Reply {
 pub async fn create(call: &Call<'_>) -> Reply {
     let gate = Arc::clone(call.shared_gate()?);
     let form: NewNamed = call.read()?;
+    let over = call.vacant(&form.name).await?;
     let made = to_the_end(async move { Ok(services::create(&gate.directory, form).await?) }).await?;
-    call.changed(format!("service account {}", made.name), "made");
+    call.changed(format!("service account {}", made.name), &format!("made{over}"));
     json(StatusCode::CREATED, &made)
 }
 

@@ -34,8 +34,10 @@ pub async fn create(call: &Call<'_>) -> Reply {
         Some(password) => Some(hashed(call, password).await?),
         None => None,
     };
+    let over = call.vacant(&form.name).await?;
     let made = to_the_end(async move { Ok(users::create(&gate.directory, form, hash).await?) }).await?;
-    call.changed(format!("user {}", made.name), if made.admin { "made, an administrator" } else { "made" });
+    let admin = if made.admin { ", an administrator" } else { "" };
+    call.changed(format!("user {}", made.name), &format!("made{admin}{over}"));
     json(StatusCode::CREATED, &made)
 }
 
