@@ -114,7 +114,7 @@ mod tests {
         };
         tokio::select! {
             () = run(Arc::clone(&gate), flags, read) => panic!("it watches for ever"),
-            counted = tokio::time::timeout(Duration::from_secs(60), counts) => counted.unwrap(),
+            counted = tokio::time::timeout(Duration::from_secs(30), counts) => counted.unwrap(),
         }
     }
 }

@@ -297,7 +297,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), replaced).await.unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(30), replaced).await.unwrap();
     }
 
     #[tokio::test]
