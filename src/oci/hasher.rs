@@ -123,7 +123,14 @@ mod tests {
     fn the_form_of_a_saved_state_is_the_one_that_is_named() {
         // FIPS 180-4, 5.3.3: what SHA-256 begins with, then a counter and an empty block.
         let begin: [u32; 8] = [
-            0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+            0x6a09_e667,
+            0xbb67_ae85,
+            0x3c6e_f372,
+            0xa54f_f53a,
+            0x510e_527f,
+            0x9b05_688c,
+            0x1f83_d9ab,
+            0x5be0_cd19,
         ];
         let state: Vec<u8> = begin.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(Hasher::new(Algorithm::Sha256).save()[..34], [&[SAVED, 32], &state[..]].concat());
