@@ -9,6 +9,8 @@
 pub mod calls;
 pub mod checkpoint;
 pub mod copy;
+#[cfg(test)]
+mod fake;
 pub mod gathered;
 pub mod hashing;
 pub mod load;

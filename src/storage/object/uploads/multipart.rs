@@ -1,5 +1,6 @@
 //! Multipart uploads: begun, filled, completed or given up. One that was begun has a marker beside it, so that it is
-//! found and given up even if no checkpoint ever speaks of it. (One whose marker was not written any more holds no part.)
+//! found and given up even if no checkpoint ever speaks of it. One whose marker was not written any more holds no part:
+//! it costs nothing, and a rule of the bucket that ends old ones takes it away.
 
 use crate::oci::digest::Digest;
 use crate::oci::upload::{Checkpoint, UploadId};
@@ -31,7 +32,11 @@ pub async fn begin(
     multipart.id = id.map_err(|e| failed(path.as_ref(), e).unwrap_or(Error::StagedLost))?;
     let marker = serde_json::to_vec(&multipart);
     let marker = marker.map_err(|e| Error::at("a marker", std::io::Error::other(e)))?;
-    objects.put(upload, &multipart.marker(), marker.into(), vec![]).await?;
+    if let Err(error) = objects.put(upload, &multipart.marker(), marker.into(), vec![]).await {
+        // The error that matters is the first.
+        abort(objects, upload, &multipart).await.ok();
+        return Err(error);
+    }
     Ok(multipart)
 }
 
