@@ -36,6 +36,11 @@ pub fn staged(upload: UploadId) -> String {
     format!("{STAGING}/{upload}")
 }
 
+/// An object of an upload, where uploads have several: in a bucket.
+pub fn staged_object(upload: UploadId, name: &str) -> String {
+    format!("{STAGING}/{upload}/{name}")
+}
+
 /// What the names of files in `STAGING` begin with that are no upload, but half of a write in progress.
 pub const TEMPORARY: &str = "tmp-";
 

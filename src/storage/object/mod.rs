@@ -2,3 +2,4 @@
 //! is that of the filesystem, object for file. Knows no rules and no metadata.
 
 pub mod bucket;
+pub mod uploads;
