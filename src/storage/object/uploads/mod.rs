@@ -1,0 +1,3 @@
+//! Uploads on their way into a bucket.
+
+pub mod store;
