@@ -45,7 +45,7 @@ pub const TAGS: &str = "SELECT ARRAY(SELECT tags.name FROM holdfast.tags \
 /// A page of referrers: those after a digest, and, where that is none, after a text.
 pub const REFERRERS: &str = "SELECT manifests.digest, artifact_type, descriptor FROM holdfast.manifests \
     WHERE repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1) AND subject = $2 \
-    AND (octet_length(digest), digest) > (octet_length($3), $3) \
+    AND (octet_length(digest), digest) > (octet_length($3::bytea), $3::bytea) \
     AND ($4 = '' OR (CASE octet_length(digest) WHEN 32 THEN 'sha256:' ELSE 'sha512:' END \
         || encode(digest, 'hex')) COLLATE \"C\" > $4) \
     AND ($5::text IS NULL OR artifact_type = $5) \

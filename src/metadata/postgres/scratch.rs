@@ -69,7 +69,7 @@ impl Server {
         let (data, log) = (format!("{}/data", self.folder), format!("{}/log", self.folder));
         let words = [&["pg_ctl", "-w", "-D", data.as_str(), "-l", log.as_str()], words].concat();
         let done = as_user(&words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let told = std::fs::read_to_string(log).unwrap_or_default();
+        let told = std::fs::read_to_string(&log).unwrap_or_default();
         assert!(done.unwrap().success(), "{words:?}: {told}");
     }
 

@@ -115,9 +115,10 @@ BEGIN
     SELECT id INTO _too_many FROM holdfast.events ORDER BY id DESC OFFSET _max LIMIT 1;
     SELECT id INTO _stays FROM holdfast.events
         WHERE id > coalesce(_too_many, 0) AND unix_millis >= _unix_millis ORDER BY id LIMIT 1;
-    DELETE FROM holdfast.events WHERE id IN (
-        SELECT id FROM holdfast.events WHERE _stays IS NULL OR id < _stays ORDER BY id LIMIT _at_once);
-    RETURN EXISTS (SELECT FROM holdfast.events WHERE _stays IS NULL OR id < _stays);
+    _stays := coalesce(_stays, 9223372036854775807);
+    DELETE FROM holdfast.events WHERE id = ANY (
+        ARRAY(SELECT id FROM holdfast.events WHERE id < _stays ORDER BY id LIMIT _at_once));
+    RETURN coalesce((SELECT min(id) FROM holdfast.events) < _stays, false);
 END $$;
 COMMENT ON FUNCTION holdfast.trim_events IS
     'Drops events beyond the newest _max, and old ones up to the first that is none. True: there are more';
