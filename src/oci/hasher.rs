@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn saved_states_go_on() {
         for algorithm in Algorithm::ALL {
-            for length in [0, 1, 55, 64, 127, 128, 1000] {
+            for length in [0_usize, 1, 55, 64, 127, 128, 1000] {
                 let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
                 let mut hasher = Hasher::new(algorithm);
                 hasher.update(&bytes);

@@ -24,12 +24,12 @@ impl Hashing {
     pub async fn take(&mut self, pieces: Vec<Bytes>) -> Result<()> {
         let mut hasher = self.settle().await?;
         if pieces.iter().map(Bytes::len).sum::<usize>() < INLINE_BYTES {
-            pieces.iter().for_each(|piece| hasher.update(piece));
+            update(&mut hasher, &pieces);
             self.hasher = Some(hasher);
         } else {
             self.hasher = None;
             self.running = Some(spawn_blocking(move || {
-                pieces.iter().for_each(|piece| hasher.update(piece));
+                update(&mut hasher, &pieces);
                 hasher
             }));
         }
@@ -45,6 +45,12 @@ impl Hashing {
         self.hasher
             .clone()
             .ok_or_else(|| Error::at("the hash of an upload", std::io::Error::other("it is lost")))
+    }
+}
+
+fn update(hasher: &mut Hasher, pieces: &[Bytes]) {
+    for piece in pieces {
+        hasher.update(piece);
     }
 }
 

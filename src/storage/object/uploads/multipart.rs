@@ -30,14 +30,19 @@ pub async fn begin(
     let path = objects.bucket.at(&multipart.place(upload))?;
     let id = objects.bucket.parts.create_multipart(&path).await;
     multipart.id = id.map_err(|e| failed(path.as_ref(), e).unwrap_or(Error::StagedLost))?;
-    let marker = serde_json::to_vec(&multipart);
-    let marker = marker.map_err(|e| Error::at("a marker", std::io::Error::other(e)))?;
-    if let Err(error) = objects.put(upload, &multipart.marker(), marker.into(), vec![]).await {
+    if let Err(error) = mark(objects, upload, &multipart).await {
         // The error that matters is the first.
         abort(objects, upload, &multipart).await.ok();
         return Err(error);
     }
     Ok(multipart)
+}
+
+/// Writes the marker of one, or writes it again: as long as that is young, nobody takes the upload for left behind.
+pub async fn mark(objects: &Objects, upload: UploadId, multipart: &Multipart) -> Result<()> {
+    let text = serde_json::to_vec(&multipart.without_parts());
+    let text = text.map_err(|e| Error::at("a marker", std::io::Error::other(e)))?;
+    objects.put(upload, &multipart.marker(), text.into(), vec![]).await
 }
 
 /// Puts a part, and answers what the bucket calls it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Larger objects are not remembered whole.
 const REMEMBERED_BYTES: usize = 4 << 20;
 /// So long an object is remembered that nobody asks for.
-const REMEMBERED_IDLE: Duration = Duration::from_secs(60);
+const REMEMBERED_IDLE: Duration = Duration::from_mins(1);
 /// What is read of an object to learn what it is.
 const BEGINNING_BYTES: u64 = 64 << 10;
 
@@ -47,7 +47,9 @@ impl Objects {
         let (payload, beginning) = if whole <= REMEMBERED_BYTES {
             let mut joined = BytesMut::with_capacity(whole);
             joined.extend_from_slice(&head);
-            pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
+            for piece in &pieces {
+                joined.extend_from_slice(piece);
+            }
             let joined = joined.freeze();
             (PutPayload::from(joined.clone()), joined)
         } else {

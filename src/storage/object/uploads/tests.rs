@@ -418,6 +418,22 @@ async fn many_large_uploads_at_once_never_wait_in_a_circle() {
         }
     });
     let all = futures_util::future::join_all(uploads);
-    tokio::time::timeout(Duration::from_secs(120), all).await.expect("they wait for each other");
+    tokio::time::timeout(Duration::from_mins(2), all).await.expect("they wait for each other");
+    assert_eq!(left(&fake).await, (vec![], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_takes_long_shows_that_it_is_not_left_behind() {
+    let fake = Arc::new(Fake::default());
+    let (here, upload, whole) = (process(&fake, settings()), UploadId::random(), bytes(13, 21 << 20));
+    let pieces: Vec<Bytes> = (0..21).map(|nth| whole.slice(nth << 20..(nth + 1) << 20)).collect();
+    let hours = futures_util::stream::iter(pieces).then(|piece| async {
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        Ok(piece)
+    });
+    let staged = here.stage(at(upload, 0), hours.boxed()).await.unwrap();
+    let marked = fake.requests().iter().filter(|r| r.starts_with("PUT") && r.ends_with(".multipart")).count();
+    assert_eq!(marked, 5, "when it begins, and with each part that comes later than ten minutes after");
+    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
     assert_eq!(left(&fake).await, (vec![], 0));
 }
