@@ -53,9 +53,14 @@ check "Holdfast understands the replicas' configuration" understood "$WORK/compo
 
 row "Kubernetes: manifests of replicas, and of the one of the docs"
 must "kustomize puts them together" "$KUSTOMIZE" build "$deploy/kubernetes" -o "$WORK/manifests.yaml"
-mkdir -p "$WORK/blocks"
+# as the docs say that one makes them one's own, from the folder here instead of from a repository
+mkdir -p "$WORK/blocks" "$WORK/own" && cp "$deploy/kubernetes/config.toml" "$WORK/own"
+sed -n '/^   ```yaml$/,/^   ```$/ { /```/d; s/^   //; p }' "$docs/kubernetes.md" \
+    | sed "s,https://.*ref=.*,$(realpath --relative-to="$WORK/own" "$deploy/kubernetes")," > "$WORK/own/kustomization.yaml"
+must "and with what the docs say to change" "$KUSTOMIZE" build "$WORK/own" -o "$WORK/own.yaml"
+check "the image is the one that was chosen" grep -q 'image: mirror.example.com/holdfast:0.1' "$WORK/own.yaml"
 check "the docs have manifests" test "$(deployed blocks "$docs/kubernetes.md" "$WORK/blocks")" -gt 0
-for file in "$WORK/manifests.yaml" "$deploy"/kubernetes/{ingress,autoscaler}.yaml "$WORK"/blocks/*.yaml; do
+for file in "$WORK/manifests.yaml" "$WORK/own.yaml" "$deploy"/kubernetes/{ingress,autoscaler}.yaml "$WORK"/blocks/*.yaml; do
     for release in 1.30.0 1.37.0; do
         check "${file##*/} fits to Kubernetes $release" "$PYTHON/kubernetes-validate" --strict --quiet -k "$release" "$file"
     done
