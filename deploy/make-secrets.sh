@@ -24,5 +24,4 @@ secret() {
 secret admin-password "$(random 16)"
 secret postgres-password "$(random 24)"
 secret postgres-url "postgres://holdfast:$(cat "$dir/postgres-password")@postgres:5432/holdfast"
-secret s3-access-key-id "$(random 10)"
 secret s3-secret-access-key "$(random 32)"

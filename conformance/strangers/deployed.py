@@ -49,7 +49,9 @@ def environment(path, secrets):
             yield from document["services"]["holdfast"]["environment"].items()
         elif document["kind"] == "Deployment":
             (container,) = document["spec"]["template"]["spec"]["containers"]
-            yield from ((each["name"], each["value"]) for each in container["env"])
+            for each in container["env"]:
+                # an identifier out of a Secret, which has no file here: any will do
+                yield each["name"], each.get("value", "canary")
 
 
 def manifests(path):

@@ -1,4 +1,4 @@
-//! Images in a bucket that speaks S3: the same bucket, with the same objects in it.
+//! Images in a bucket, on what speaks S3 or on Google Cloud Storage: the same bucket, with the same objects in it.
 
 use crate::app::import::document::{Section, Value};
 use crate::app::import::fields::Fields;
@@ -33,22 +33,49 @@ pub fn s3(root: &Fields<'_>, report: &mut Report) -> Section {
         "The bucket of registry:2, in its own layout. Stop registry:2 before Holdfast starts on it. Several replicas want \
          [metadata.postgres], too.",
     );
-    match s3.text("bucket", report) {
-        Some(bucket) => {
-            section.set("bucket", bucket.into());
-        }
-        None => report.mistake("storage.s3.bucket is not given; registry:2 does not start so"),
-    }
-    if let Some(prefix) = s3.text("rootdirectory", report).map(|folder| folder.trim_matches('/'))
-        && !prefix.is_empty()
-    {
-        section.set("prefix", prefix.into());
-    }
+    names("storage.s3", &s3, &mut section, report);
     place(&s3, &mut section, report);
     login(&s3, &mut section, report);
     encryption(&s3, &mut section, report);
     redirect(&storage, &mut section, report);
     section
+}
+
+/// `[storage.gcs]`, of a file that names this driver.
+pub fn gcs(root: &Fields<'_>, report: &mut Report) -> Section {
+    let storage = root.inner("storage");
+    let gcs = storage.inner("gcs");
+    let mut section = Section::new("storage.gcs");
+    section.comment(
+        "The bucket of registry:2, in its own layout. Stop registry:2 before Holdfast starts on it.",
+    );
+    names("storage.gcs", &gcs, &mut section, report);
+    match gcs.text("keyfile", report) {
+        Some(file) => {
+            section.set("service_account", file.into());
+        }
+        None if gcs.has("credentials") => report.not_carried(
+            "storage.gcs.credentials: write the key of the service account into a file, as JSON, and name it in \
+             storage.gcs.service_account",
+        ),
+        None => {}
+    }
+    redirect(&storage, &mut section, report);
+    section
+}
+
+fn names(path: &str, driver: &Fields<'_>, section: &mut Section, report: &mut Report) {
+    match driver.text("bucket", report) {
+        Some(bucket) => {
+            section.set("bucket", bucket.into());
+        }
+        None => report.mistake(format!("{path}.bucket is not given; registry:2 does not start so")),
+    }
+    if let Some(prefix) = driver.text("rootdirectory", report).map(|folder| folder.trim_matches('/'))
+        && !prefix.is_empty()
+    {
+        section.set("prefix", prefix.into());
+    }
 }
 
 fn place(s3: &Fields<'_>, section: &mut Section, report: &mut Report) {
@@ -227,6 +254,20 @@ mod tests {
         let carried = good("s3: {bucket: b, keyid: k}");
         assert!(s3(&carried).get("sse").is_none());
         assert!(told(&carried, Tone::Warning, "storage.s3.keyid").is_some());
+    }
+
+    #[test]
+    fn a_bucket_of_google_is_carried_without_the_key_that_stands_in_the_file() {
+        let given = "bucket: images, rootdirectory: /a, keyfile: /k.json, chunksize: 5242880";
+        let carried = good(&format!("gcs: {{{given}}}, redirect: {{disable: true}}"));
+        let table: toml::Table = carried.toml.parse().unwrap();
+        let expected: toml::Table =
+            "bucket = 'images'\nprefix = 'a'\nservice_account = '/k.json'\nredirect = 'off'".parse().unwrap();
+        assert_eq!(table["storage"]["gcs"].as_table(), Some(&expected));
+        assert!(told(&carried, Tone::NotCarried, "storage.gcs.chunksize").is_some(), "{carried:?}");
+        let carried = good("gcs: {bucket: b, credentials: {private_key: canary}}");
+        assert!(told(&carried, Tone::NotCarried, "storage.gcs.credentials").is_some());
+        assert!(!format!("{carried:?}").contains("canary"));
     }
 
     #[test]

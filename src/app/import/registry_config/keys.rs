@@ -52,7 +52,18 @@ const LOG: Shape = Section(&[
 const STORAGE: Shape = Section(&[
     ("filesystem", Section(&[("rootdirectory", Leaf), ("maxthreads", Leaf)])),
     ("azure", Free),
-    ("gcs", Free),
+    (
+        "gcs",
+        Section(&[
+            ("bucket", Leaf),
+            ("keyfile", Leaf),
+            ("credentials", Free),
+            ("rootdirectory", Leaf),
+            ("chunksize", Leaf),
+            ("maxconcurrency", Leaf),
+            ("useragent", Leaf),
+        ]),
+    ),
     ("s3", S3),
     ("s3aws", S3),
     ("oss", Free),

@@ -5,7 +5,7 @@ use crate::app::import::report::Report;
 use crate::app::import::yaml::{Node, Value};
 
 /// Key and sentence.
-const LEFT: [(&str, &str); 57] = [
+const LEFT: [(&str, &str); 59] = [
     (
         "log.fields",
         "every line of Holdfast's log says what it is about; add fields where the log is collected",
@@ -15,12 +15,11 @@ const LEFT: [(&str, &str); 57] = [
     ("storage.filesystem.maxthreads", "Holdfast bounds its own threads"),
     (
         "storage.azure",
-        "images on Azure are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
+        "registry:2 begins the names of its blobs on Azure with a slash, and Holdfast does not, so it would not find them. NOTHING of this storage is carried: copy the images, and write [storage.azure] by hand",
     ),
-    (
-        "storage.gcs",
-        "images on Google Cloud Storage are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
-    ),
+    ("storage.gcs.chunksize", "Holdfast sends parts of storage.gcs.part_bytes"),
+    ("storage.gcs.maxconcurrency", "Holdfast bounds its own requests"),
+    ("storage.gcs.useragent", "Holdfast says its own name"),
     ("storage.s3.accelerate", "Holdfast speaks to the bucket at its ordinary address"),
     ("storage.s3.usedualstack", "put that address of AWS into storage.s3.endpoint, with path_style = true"),
     (

@@ -13,7 +13,7 @@ const FOLDER: &str = "/var/lib/registry";
 const IDLE_LEAST: u64 = 60;
 const PAGE_MOST: i64 = 100_000;
 
-/// `[storage.filesystem]` or `[storage.s3]`.
+/// `[storage.filesystem]`, `[storage.s3]` or `[storage.gcs]`.
 pub fn section(root: &Fields<'_>, report: &mut Report) -> Section {
     let mut section = Section::new("storage.filesystem");
     let storage = root.inner("storage");
@@ -36,6 +36,7 @@ pub fn section(root: &Fields<'_>, report: &mut Report) -> Section {
             }
         }
         ["s3"] => return bucket::s3(root, report),
+        ["gcs"] => return bucket::gcs(root, report),
         [_] => {}
         several => report.mistake(format!(
             "storage has several drivers, and registry:2 does not start with more than one: {}",
