@@ -48,6 +48,22 @@ done
 # secrets that compose mounts, and those that the script makes
 check "each secret is made" equal "$(sed -n 's,^    file: ./secrets/,,p' "$deploy/compose-replicas.yaml" | sort)" "$(ls "$WORK/secrets")"
 check "the balancer's configuration is one to HAProxy" haproxy -c -f "$deploy/replicas/haproxy.cfg"
+# the same configuration, with addresses of this machine: one replica that is there, and one that is not
+holdfast "$WORK/data"
+sed -e "s,bind :5000,bind unix@$WORK/balancer," -e 's, resolvers docker init-addr none,,' \
+    -e "s,server-template holdfast 10 holdfast:5000,server there $HOST\n    server absent 127.0.0.1:1," \
+    "$deploy/replicas/haproxy.cfg" > "$WORK/haproxy.cfg"
+start haproxy 'replicas/absent is DOWN' haproxy -db -f "$WORK/haproxy.cfg" || exit 1
+through() { curl -fsS --unix-socket "$WORK/balancer" "${@:2}" "http://registry.test$1"; }
+head -c 50000000 /dev/urandom > "$WORK/blob"
+digest=$(sha256 < "$WORK/blob")
+place=$(through /v2/team/app/blobs/uploads/ -X POST -D - -o "$WORK/none" | tr -d '\r' | sed -n 's/^location: //Ip')
+check "a push passes through it" through "$place" -X PATCH -H 'Content-Type: application/octet-stream' -T "$WORK/blob"
+check "to its end" through "$place?digest=$digest" -X PUT
+check "and comes back whole" equal "$(through "/v2/team/app/blobs/$digest" | sha256)" "$digest"
+stop holdfast
+check "without a replica it says so" said 503 through /v2/
+stop haproxy
 deployed environment "$deploy/compose-replicas.yaml" "$WORK/secrets" > "$WORK/compose.env"
 check "Holdfast understands the replicas' configuration" understood "$WORK/compose.env" "$deploy/replicas/holdfast.toml"
 
