@@ -8,7 +8,13 @@ use toml::{Table, Value};
 const NOT_KEYS: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS"];
 
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
-pub const SECRETS: [&str; 2] = ["admin.password", "auth.ldap.bind_password"];
+pub const SECRETS: [&str; 5] = [
+    "admin.password",
+    "auth.ldap.bind_password",
+    "storage.azure.access_key",
+    "storage.s3.secret_access_key",
+    "storage.s3.session_token",
+];
 
 /// The variable of a key.
 pub fn variable(key: &str) -> String {
