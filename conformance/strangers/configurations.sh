@@ -10,12 +10,12 @@ REPLICAS=3
 in_s3() { [[ $CONFIGURATION == s3+* || $CONFIGURATION == replicas ]]; }
 in_postgres() { [[ $CONFIGURATION == *+postgres || $CONFIGURATION == replicas ]]; }
 
-# name_of DATA: what belongs to one data folder has its name elsewhere too: the prefix in the bucket, the database
+# name_of DATA: the database of what has that data folder
 name_of() { basename "$1" | tr -c 'a-z0-9\n' _; }
 
 # bucket PREFIX: "${STORAGE[@]}", the settings for images in the bucket, which is there from the first use on
 bucket() {
-    [[ -n ${S3-} ]] || start_s3 ${S3_WANTED-}
+    [[ -n ${S3-} ]] || start_s3
     STORAGE=(HOLDFAST_STORAGE_S3_BUCKET="$S3_BUCKET" HOLDFAST_STORAGE_S3_ENDPOINT="$S3" HOLDFAST_STORAGE_S3_REGION="$S3_REGION"
         HOLDFAST_STORAGE_S3_ACCESS_KEY_ID="$S3_KEY" HOLDFAST_STORAGE_S3_SECRET_ACCESS_KEY="$S3_SECRET"
         HOLDFAST_STORAGE_S3_PATH_STYLE=true HOLDFAST_STORAGE_S3_PREFIX="$1")
@@ -23,10 +23,15 @@ bucket() {
     [[ $CONFIGURATION != s3+postgres ]] || STORAGE+=(HOLDFAST_STORAGE_S3_REDIRECT=on)
 }
 
+# images ROOT: "${STORAGE[@]}", the settings for images in that folder, or in the bucket below a prefix of the same name
+images() { if in_s3; then bucket "${1#"$WORK/"}"; else STORAGE=(HOLDFAST_STORAGE_FILESYSTEM_ROOT="$1"); fi; }
+
 # database NAME: "${METADATA[@]}", the settings for metadata in that database, which is there from the first use on
 database() {
     [[ -n ${POSTGRES-} ]] || start_postgres
-    [[ $(sql postgres "SELECT 1 FROM pg_database WHERE datname = '$1'") == 1 ]] || sql postgres "CREATE DATABASE $1" || exit 1
+    if [[ $(sql postgres "SELECT 1 FROM pg_database WHERE datname = '$1'") != 1 ]]; then
+        sql postgres "CREATE DATABASE $1" || exit 1
+    fi
     METADATA=(HOLDFAST_METADATA_POSTGRES_URL="$POSTGRES/$1")
 }
 
@@ -34,9 +39,9 @@ database() {
 settings() {
     local name
     name=$(name_of "$1") STORAGE=() METADATA=()
-    in_s3 && bucket "$name"
+    images "$1/registry"
     in_postgres && database "$name"
-    SETTINGS=(${STORAGE[@]+"${STORAGE[@]}"} ${METADATA[@]+"${METADATA[@]}"})
+    SETTINGS=("${STORAGE[@]}" ${METADATA[@]+"${METADATA[@]}"})
 }
 
 # one NAME DATA OPTION... [NAME=VALUE...]: one process on a port that the system picks: $URL, and $HOST without the scheme
@@ -71,7 +76,7 @@ stands_there() {
     local blobs=docker/registry/v2/blobs/ name folder
     name=$(name_of "$1")
     if in_s3; then
-        objects "$name/$blobs" > "$WORK/objects" && grep -q /data "$WORK/objects" || { echo "  the bucket has no blobs"; return 1; }
+        grep -q /data <(objects "${1#"$WORK/"}/registry/$blobs") || { echo "  the bucket has no blobs"; return 1; }
         for folder in "$1" "$1"-*; do
             [[ ! -e $folder/registry/$blobs ]] || { echo "  $folder has blobs"; return 1; }
         done
@@ -115,7 +120,7 @@ serving() {
     [[ ${1-} == --open ]] && options=("$1") && shift
     settings "$data"
     SERVED=$data
-    set -- ${options[@]+"${options[@]}"} ${SETTINGS[@]+"${SETTINGS[@]}"} "$@"
+    set -- ${options[@]+"${options[@]}"} "${SETTINGS[@]}" "$@"
     if [[ $CONFIGURATION == replicas ]]; then
         DATA=$data-1
         start_replicas $REPLICAS "$data" "$@" || exit 1

@@ -87,8 +87,12 @@ guarded() {
     serving "$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" "${@:2}"
 }
 
-# admin_ ARGUMENT...: a command of Holdfast through the socket of the server that `guarded` has started
-admin_() { "$HOLDFAST_BIN" "$@" --data "$DATA"; }
+# admin_ ARGUMENT...: a command of Holdfast through the socket of the server that `guarded` has started. What it changes is
+# seen by other replicas within a second.
+admin_() {
+    "$HOLDFAST_BIN" "$@" --data "$DATA" || return
+    [[ $CONFIGURATION != replicas ]] || sleep 1
+}
 
 # new_user NAME: makes one, with `password_of NAME`
 new_user() { password_of "$1" | admin_ user add "$1" --new-password-stdin; }
@@ -106,13 +110,19 @@ certificates() {
 # ready: waits until /readyz answers 200, at most 60 s
 ready() { curl -fsS -o /dev/null --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors "$URL/readyz"; }
 
-# registry2 ROOT: Debian's docker-registry (registry:2) on that storage folder: $URL and $HOST
+# registry2 ROOT: Debian's docker-registry (registry:2) on that storage folder, or on the bucket below a prefix of the same
+# name: $URL and $HOST
 registry2() {
+    local storage="filesystem: {rootdirectory: '$1'}"
     mkdir -p "$1"
+    if in_s3; then
+        images "$1" && storage="s3: {region: $S3_REGION, regionendpoint: '$S3', bucket: $S3_BUCKET, accesskey: '$S3_KEY',
+            secretkey: '$S3_SECRET', secure: false, rootdirectory: '/${1#"$WORK/"}'}"
+    fi
     cat > "$WORK/registry2.yml" << YAML
 version: 0.1
 log: {level: info}
-storage: {filesystem: {rootdirectory: "$1"}, delete: {enabled: true}}
+storage: {$storage, delete: {enabled: true}}
 http: {addr: "127.0.0.1:0"}
 YAML
     start registry2 'listening on 127\.0\.0\.1:[0-9]+' docker-registry serve "$WORK/registry2.yml" || exit 1

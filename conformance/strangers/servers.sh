@@ -9,6 +9,7 @@ S3_KEY=holdfast-conformance S3_SECRET='a secret / of + the bucket=' S3_REGION=us
 # start_s3 [versitygw]: minio, or another that has nothing of its code, with one empty bucket: $S3, $S3_BUCKET and $S3_SERVER
 start_s3() {
     S3_SERVER=${1-minio} S3_BUCKET=images
+    unset "${!AWS_@}" # what this machine knows of another S3
     debian curl
     mkdir -p "$WORK/s3" "$WORK/sidecar" || exit 1
     case $S3_SERVER in
