@@ -44,13 +44,14 @@ settings() {
     SETTINGS=("${STORAGE[@]}" ${METADATA[@]+"${METADATA[@]}"})
 }
 
-# one NAME DATA OPTION... [NAME=VALUE...]: one process on a port that the system picks: $URL, and $HOST without the scheme
+# one NAME DATA OPTION... [NAME=VALUE...]: one process on a port that the system picks, or on $LISTEN: $URL, and $HOST without
+# the scheme
 one() {
     local name=$1 data=$2 options=()
     shift 2
     while [[ ${1-} == --* ]]; do options+=("$1") && shift; done
     start "$name" 'listening on https?://127\.0\.0\.1:[0-9]+' \
-        env "$@" "$HOLDFAST_BIN" serve ${options[@]+"${options[@]}"} --data "$data" --listen 127.0.0.1:0 || return 1
+        env "$@" "$HOLDFAST_BIN" serve ${options[@]+"${options[@]}"} --data "$data" --listen "${LISTEN-127.0.0.1:0}" || return 1
     URL=${SAID#listening on } HOST=${SAID#listening on *://}
 }
 

@@ -48,6 +48,15 @@ go_program() {
 # built_from PROGRAM MODULE: the module version that the Go binary itself says it was built from
 built_from() { go version -m "$1" | awk -v module="$2" '($1 == "dep" || $1 == "mod") && $2 == module { print $3 }'; }
 
+# npm_program NAME PACKAGE VERSION: installs a pinned npm package into the cache; its path is $NPM_PROGRAM
+npm_program() {
+    local dir=$STRANGERS_CACHE/npm/$2-$3
+    NPM_PROGRAM=$dir/node_modules/.bin/$1
+    [[ -e $dir/whole ]] && return
+    mkdir -p "$dir" && npm install --no-fund --no-audit --ignore-scripts --prefix "$dir" "$2@$3" && touch "$dir/whole" \
+        || { echo "cannot install $2 $3" >&2; exit 1; }
+}
+
 # ---- programs in the background -------------------------------------------------------------------------------------
 
 # start NAME PATTERN COMMAND...: runs it, waits until its output has a line with PATTERN; the line's match is $SAID

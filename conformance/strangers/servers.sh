@@ -44,6 +44,41 @@ for each in tree.parse(sys.stdin).getroot().iter():
     if each.tag.endswith("}Key"): print(each.text)'
 }
 
+# ---- other buckets --------------------------------------------------------------------------------------------------
+
+# start_gcs: an emulator of Google Cloud Storage with the empty bucket `images`: $GCS, and $GCS_ACCOUNT, a service account's
+# file that goes with it
+start_gcs() {
+    go_program fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1 github.com/fsouza/fake-gcs-server
+    start_on_port gcs 'server started at' "$GO_PROGRAM" -scheme http -host 127.0.0.1 -port @PORT@ -backend memory \
+        -public-host 127.0.0.1:@PORT@ -external-url http://127.0.0.1:@PORT@ || exit 1
+    GCS=http://127.0.0.1:$PORT GCS_ACCOUNT=$WORK/gcs.json
+    echo "{\"gcs_base_url\": \"$GCS\", \"disable_oauth\": true, \"client_email\": \"\", \"private_key\": \"\", \"private_key_id\": \"\"}" \
+        > "$GCS_ACCOUNT"
+    curl -fsS -o /dev/null "$GCS/storage/v1/b" -H 'Content-Type: application/json' -d '{"name": "images"}' || exit 1
+}
+
+# start_azure: an emulator of Azure's blob storage with the empty container `images`: $AZURE, $AZURE_ACCOUNT, $AZURE_KEY
+start_azure() {
+    command -v node npm > /dev/null || debian nodejs npm
+    npm_program azurite-blob azurite 3.37.0
+    # the account and the key that every such emulator has
+    AZURE_ACCOUNT=devstoreaccount1
+    AZURE_KEY=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
+    start_on_port azure 'successfully listens' env -C "$WORK" node "$NPM_PROGRAM" --blobHost 127.0.0.1 --blobPort @PORT@ \
+        --inMemoryPersistence --skipApiVersionCheck --disableTelemetry || exit 1
+    AZURE=http://127.0.0.1:$PORT/$AZURE_ACCOUNT
+    python3 - "$AZURE" "$AZURE_ACCOUNT" "$AZURE_KEY" << 'PYTHON' || exit 1
+import base64, email.utils, hashlib, hmac, sys, urllib.request
+url, account, key = sys.argv[1:]
+date = email.utils.formatdate(usegmt=True)
+said = f"PUT{chr(10) * 12}x-ms-date:{date}\nx-ms-version:2021-08-06\n/{account}/{account}/images\nrestype:container"
+signed = base64.b64encode(hmac.digest(base64.b64decode(key), said.encode(), hashlib.sha256)).decode()
+urllib.request.urlopen(urllib.request.Request(f"{url}/images?restype=container", method="PUT", headers={
+    "x-ms-date": date, "x-ms-version": "2021-08-06", "Authorization": f"SharedKey {account}:{signed}"}))
+PYTHON
+}
+
 # ---- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 # start_postgres: with nothing in it but its administrator: $POSTGRES is a URL without a database's name. Names are sorted
@@ -123,4 +158,28 @@ NGINX
     start_on_port "$name" 'start worker process [0-9]+' sh -c \
         'sed "s,@LISTEN@,$1," "$0/template" > "$0/nginx.conf" && exec nginx -p "$0" -c "$0/nginx.conf"' "$WORK/$name" @PORT@ \
         || exit 1
+}
+
+# ---- a bad line -----------------------------------------------------------------------------------------------------
+
+# start_line NAME ADDRESS: a way to that address whose faults can be chosen: $LINE is where it begins
+start_line() {
+    if [[ -z ${LINES_API-} ]]; then
+        go_program toxiproxy github.com/Shopify/toxiproxy/v2 v2.5.0 github.com/Shopify/toxiproxy/v2/cmd/server
+        start_on_port lines 'Starting HTTP server' "$GO_PROGRAM" -host 127.0.0.1 -port @PORT@ || exit 1
+        LINES_API=http://127.0.0.1:$PORT/proxies
+        within 10 curl -fsS "$LINES_API" || exit 1
+    fi
+    LINE=$(curl -fsS "$LINES_API" -d "{\"name\": \"$1\", \"listen\": \"127.0.0.1:0\", \"upstream\": \"$2\"}" \
+        | python3 -c 'import json, sys; print(json.load(sys.stdin)["listen"])') || exit 1
+}
+
+# line NAME cut | line NAME whole | line NAME slow MILLISECONDS: what it is like from now on; slow delays each answer
+line() {
+    case $2 in
+        cut) curl -fsS -o /dev/null "$LINES_API/$1" -d '{"enabled": false}' ;;
+        whole) curl -sS -o /dev/null -X DELETE "$LINES_API/$1/toxics/slow"; curl -fsS -o /dev/null "$LINES_API/$1" -d '{"enabled": true}' ;;
+        slow) curl -fsS -o /dev/null "$LINES_API/$1/toxics" \
+            -d "{\"name\": \"slow\", \"type\": \"latency\", \"attributes\": {\"latency\": $3}}" ;;
+    esac
 }
