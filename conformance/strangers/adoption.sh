@@ -63,7 +63,7 @@ alike() {
 # rebuild DATA [NAME=VALUE...]: the command, in the configuration
 rebuild() {
     settings "$1"
-    env "${SETTINGS[@]}" "${@:2}" "$HOLDFAST_BIN" rebuild --data "$1"
+    env ${SETTINGS[@]+"${SETTINGS[@]}"} "${@:2}" "$HOLDFAST_BIN" rebuild --data "$1"
 }
 gone() { fails curl -fsS -o /dev/null "$URL/v2/$1/manifests/$2"; }
 

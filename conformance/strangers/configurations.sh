@@ -39,9 +39,9 @@ database() {
 settings() {
     local name
     name=$(name_of "$1") STORAGE=() METADATA=()
-    images "$1/registry"
+    in_s3 && bucket "${1#"$WORK/"}/registry"
     in_postgres && database "$name"
-    SETTINGS=("${STORAGE[@]}" ${METADATA[@]+"${METADATA[@]}"})
+    SETTINGS=(${STORAGE[@]+"${STORAGE[@]}"} ${METADATA[@]+"${METADATA[@]}"})
 }
 
 # one NAME DATA OPTION... [NAME=VALUE...]: one process on a port that the system picks, or on $LISTEN: $URL, and $HOST without
@@ -121,7 +121,7 @@ serving() {
     [[ ${1-} == --open ]] && options=("$1") && shift
     settings "$data"
     SERVED=$data
-    set -- ${options[@]+"${options[@]}"} "${SETTINGS[@]}" "$@"
+    set -- ${options[@]+"${options[@]}"} ${SETTINGS[@]+"${SETTINGS[@]}"} "$@"
     if [[ $CONFIGURATION == replicas ]]; then
         DATA=$data-1
         start_replicas $REPLICAS "$data" "$@" || exit 1

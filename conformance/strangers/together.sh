@@ -39,7 +39,7 @@ must "A has half of another" test -n "$place"
 restarted() {
     settings "$SERVED"
     LISTEN=${REPLICA_ADDRESSES[$(($1 - 1))]} one "holdfast-$1" "$SERVED-$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" \
-        HOLDFAST_SERVER_TRUSTED_PROXIES=127.0.0.1 "${SETTINGS[@]}" && ready
+        HOLDFAST_SERVER_TRUSTED_PROXIES=127.0.0.1 ${SETTINGS[@]+"${SETTINGS[@]}"} && ready
 }
 kill -KILL "${PIDS[holdfast-1]}"
 end_ holdfast-1
