@@ -13,10 +13,11 @@ in_postgres() { [[ $CONFIGURATION == *+postgres || $CONFIGURATION == replicas ]]
 # name_of DATA: the database of what has that data folder
 name_of() { basename "$1" | tr -c 'a-z0-9\n' _; }
 
-# bucket PREFIX: "${STORAGE[@]}", the settings for images in the bucket, which is there from the first use on
+# bucket PREFIX: "${STORAGE[@]}", the settings for images in the bucket, which is there from the first use on, and reached at
+# $S3_BY if that is set. Not every configuration has the same server, so that no habit of one of them is taken for S3.
 bucket() {
-    [[ -n ${S3-} ]] || start_s3
-    STORAGE=(HOLDFAST_STORAGE_S3_BUCKET="$S3_BUCKET" HOLDFAST_STORAGE_S3_ENDPOINT="$S3" HOLDFAST_STORAGE_S3_REGION="$S3_REGION"
+    [[ -n ${S3-} ]] || start_s3 "$([[ $CONFIGURATION == s3+embedded ]] && echo versitygw || echo minio)"
+    STORAGE=(HOLDFAST_STORAGE_S3_BUCKET="$S3_BUCKET" HOLDFAST_STORAGE_S3_ENDPOINT="${S3_BY-$S3}" HOLDFAST_STORAGE_S3_REGION="$S3_REGION"
         HOLDFAST_STORAGE_S3_ACCESS_KEY_ID="$S3_KEY" HOLDFAST_STORAGE_S3_SECRET_ACCESS_KEY="$S3_SECRET"
         HOLDFAST_STORAGE_S3_PATH_STYLE=true HOLDFAST_STORAGE_S3_PREFIX="$1")
     # clients are sent to the bucket in one of the configurations, and served through Holdfast in the others
@@ -26,13 +27,14 @@ bucket() {
 # images ROOT: "${STORAGE[@]}", the settings for images in that folder, or in the bucket below a prefix of the same name
 images() { if in_s3; then bucket "${1#"$WORK/"}"; else STORAGE=(HOLDFAST_STORAGE_FILESYSTEM_ROOT="$1"); fi; }
 
-# database NAME: "${METADATA[@]}", the settings for metadata in that database, which is there from the first use on
+# database NAME: "${METADATA[@]}", the settings for metadata in that database, which is there from the first use on, and
+# reached at $POSTGRES_BY if that is set
 database() {
     [[ -n ${POSTGRES-} ]] || start_postgres
     if [[ $(sql postgres "SELECT 1 FROM pg_database WHERE datname = '$1'") != 1 ]]; then
         sql postgres "CREATE DATABASE $1" || exit 1
     fi
-    METADATA=(HOLDFAST_METADATA_POSTGRES_URL="$POSTGRES/$1")
+    METADATA=(HOLDFAST_METADATA_POSTGRES_URL="${POSTGRES_BY-$POSTGRES}/$1")
 }
 
 # settings DATA: "${SETTINGS[@]}", what the configuration says for that data folder; the servers are started when first needed

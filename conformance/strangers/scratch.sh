@@ -5,16 +5,14 @@
 row "a bucket and no volume"
 
 debian curl skopeo
-start_s3 "${S3_WANTED-minio}"
+start_s3 minio
 version "$S3_SERVER"
 start_line s3 "${S3#http://}"
+S3_BY=http://$LINE
 layout "$WORK/layout"
 
-# on DATA: the settings of a process with that folder, which goes to the bucket by the line
-on() {
-    bucket images
-    guarded "$1" "${STORAGE[@]}" HOLDFAST_STORAGE_S3_ENDPOINT="http://$LINE"
-}
+# on DATA: a process with that folder, on the bucket
+on() { bucket images && guarded "$1" "${STORAGE[@]}"; }
 copy() { skopeo --insecure-policy copy -q --all --preserve-digests --src-tls-verify=false --dest-tls-verify=false "$@"; }
 # pulled NAME IMAGE: the image is what was pushed, for that user
 pulled() {
@@ -54,8 +52,7 @@ gone_and_back() {
     rm -rf "$WORK/first"
     line s3 slow 40
     bucket images
-    must "it comes up empty ($1)" one holdfast "$WORK/first" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" "${STORAGE[@]}" \
-        HOLDFAST_STORAGE_S3_ENDPOINT="http://$LINE"
+    must "it comes up empty ($1)" one holdfast "$WORK/first" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" "${STORAGE[@]}"
     seen=$(status)
     check "it says that it is not ready ($1)" equal "$seen" 503
     line s3 whole

@@ -6,9 +6,9 @@
 
 S3_KEY=holdfast-conformance S3_SECRET='a secret / of + the bucket=' S3_REGION=us-east-1
 
-# start_s3 [versitygw]: minio, or another that has nothing of its code, with one empty bucket: $S3, $S3_BUCKET and $S3_SERVER
+# start_s3 minio | start_s3 versitygw: one of two servers that share no code, with one empty bucket: $S3, $S3_BUCKET, $S3_SERVER
 start_s3() {
-    S3_SERVER=${1-minio} S3_BUCKET=images
+    S3_SERVER=$1 S3_BUCKET=images
     unset "${!AWS_@}" # what this machine knows of another S3
     debian curl
     mkdir -p "$WORK/s3" "$WORK/sidecar" || exit 1
@@ -81,25 +81,34 @@ PYTHON
 
 # ---- PostgreSQL -----------------------------------------------------------------------------------------------------
 
-# start_postgres: with nothing in it but its administrator: $POSTGRES is a URL without a database's name. Names are sorted
-# as people do and not by their bytes, as that is how databases are often made.
+# start_postgres: with nothing in it but its administrator: $POSTGRES is a URL without a database's name, and
+# $POSTGRES_ADDRESS the address in it. Names are sorted as people do and not by their bytes, as that is how databases are
+# often made.
 start_postgres() {
-    local folder=$WORK/postgres as=()
+    local folder=$WORK/postgres
     debian postgresql
-    POSTGRES_BIN=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+    POSTGRES_BIN=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1) POSTGRES_AS=()
     mkdir -p "$folder" && (umask 077 && echo "the administrator's" > "$folder/password") || exit 1
     if [[ $(id -u) = 0 ]]; then # which it refuses to run as
-        as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+        POSTGRES_AS=(setpriv --reuid=postgres --regid=postgres --clear-groups)
         chmod 711 "$WORK" && chown -R postgres:postgres "$folder" || exit 1
     fi
-    "${as[@]}" "$POSTGRES_BIN/initdb" --pgdata "$folder/data" --username holdfast --pwfile "$folder/password" \
-        --auth scram-sha-256 --encoding UTF8 --locale C.UTF-8 --locale-provider icu --icu-locale en-US > "$WORK/initdb.log" \
-        || exit 1
+    ${POSTGRES_AS[@]+"${POSTGRES_AS[@]}"} "$POSTGRES_BIN/initdb" --pgdata "$folder/data" --username holdfast \
+        --pwfile "$folder/password" --auth scram-sha-256 --encoding UTF8 --locale C.UTF-8 --locale-provider icu --icu-locale en-US \
+        > "$WORK/initdb.log" || exit 1
     ENDED_BY[postgres]=INT # without waiting until its clients go
-    start_on_port postgres 'ready to accept connections' "${as[@]}" env LC_ALL=C.UTF-8 "$POSTGRES_BIN/postgres" \
-        -D "$folder/data" -c listen_addresses=127.0.0.1 -c port=@PORT@ -c unix_socket_directories= \
-        -c max_connections=200 || exit 1
-    POSTGRES=postgres://holdfast:the%20administrator%27s@127.0.0.1:$PORT
+    postgres_on start_on_port @PORT@ || exit 1
+    POSTGRES_ADDRESS=127.0.0.1:$PORT POSTGRES=postgres://holdfast:the%20administrator%27s@127.0.0.1:$PORT
+}
+
+# restart_postgres: it ends, with all its connections, and is there again at its address
+restart_postgres() { stop postgres && postgres_on start "${POSTGRES_ADDRESS##*:}"; }
+
+# postgres_on START PORT: runs it by that function
+postgres_on() {
+    "$1" postgres 'ready to accept connections' ${POSTGRES_AS[@]+"${POSTGRES_AS[@]}"} env LC_ALL=C.UTF-8 \
+        "$POSTGRES_BIN/postgres" -D "$WORK/postgres/data" -c listen_addresses=127.0.0.1 -c "port=$2" \
+        -c unix_socket_directories= -c max_connections=200
 }
 
 # sql DATABASE STATEMENT: what it answers, without a frame

@@ -2,16 +2,12 @@
 # Three replicas on one bucket and one database: an upload that goes from one to the next, what is deleted or revoked seen by
 # all, and clients that go on while one replica after the other ends, well or not.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$strangers/busy.sh"
 
 debian curl skopeo
 row "one upload, three replicas"
-layout "$WORK/layout"
-guarded "$WORK/data"
-version "$("$HOLDFAST_BIN" --version | awk '{ print $2 }')"
-new_user writer && new_user reader && admin_ grant add user:writer 'team/**' pull,push,delete || exit 1
-admin_ grant add user:reader 'team/**' pull || exit 1
+must "three replicas, with a writer and a reader" replicas_with_users
 A=http://${REPLICA_ADDRESSES[0]} B=http://${REPLICA_ADDRESSES[1]} C=http://${REPLICA_ADDRESSES[2]}
-BALANCED=$URL
 
 as_writer() { curl -sS -u "writer:$(password_of writer)" "$@"; }
 status() { as_writer -o /dev/null -w '%{http_code}' "$@"; }
@@ -35,12 +31,6 @@ done
 place=$(location -X POST "$A/v2/team/two/blobs/uploads/")
 place=$(location -X PATCH "${bytes[@]}" "@$WORK/first.bin" "$A$place")
 must "A has half of another" test -n "$place"
-# restarted EACH: the process is there again, at its address
-restarted() {
-    settings "$SERVED"
-    LISTEN=${REPLICA_ADDRESSES[$(($1 - 1))]} one "holdfast-$1" "$SERVED-$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" \
-        HOLDFAST_SERVER_TRUSTED_PROXIES=127.0.0.1 ${SETTINGS[@]+"${SETTINGS[@]}"} && ready
-}
 kill -KILL "${PIDS[holdfast-1]}"
 end_ holdfast-1
 place=$(location -X PATCH "${bytes[@]}" "@$WORK/second.bin" "$B$place")
@@ -50,8 +40,6 @@ check "its bytes" equal "$(as_writer -L "$B/v2/team/two/blobs/$DIGEST" | sha256)
 must "A is there again" restarted 1
 
 row "seen by all: deletions at once, changes of accounts within a second"
-copy() { skopeo --insecure-policy copy -q --all --preserve-digests --src-tls-verify=false --dest-tls-verify=false "$@"; }
-push() { copy --dest-creds "writer:$(password_of writer)" "oci:$WORK/layout:multi" "docker://${1#http://}/$2"; }
 # statuses PATH: what each replica answers
 statuses() { for replica in "$A" "$B" "$C"; do status "$replica$1"; echo; done | tr '\n' ' '; }
 must "a push through A" push "$A" team/seen:1
@@ -73,59 +61,6 @@ check "nor does the password" equal "$(by_all -u "reader:$(password_of reader)")
 must "the reader is enabled on A" admin_ user set reader --disabled false
 check "and let in by each" equal "$(by_all -u "reader:$(password_of reader)")" "200 200 200 "
 
-# ---- clients that go on
-# busy NUMBER: pushes and pulls until there is a file `enough`; docker tries each request some five times, and so does this
-busy() {
-    local round=0 try
-    while [[ ! -e $WORK/enough ]]; do
-        round=$((round + 1))
-        for try in 1 2 3 4 5; do
-            push "$BALANCED" "team/busy$1:$round" 2>> "$WORK/busy-$1.err" && break
-            sleep 1
-            [[ $try != 5 ]] || { echo "push $round of $1 failed" >> "$WORK/lost"; return 1; }
-        done
-        for try in 1 2 3 4 5; do
-            rm -rf "$WORK/busy-$1"
-            copy --src-creds "reader:$(password_of reader)" "docker://${BALANCED#http://}/team/busy$1:$round" \
-                "oci:$WORK/busy-$1:multi" 2>> "$WORK/busy-$1.err" && break
-            sleep 1
-            [[ $try != 5 ]] || { echo "pull $round of $1 failed" >> "$WORK/lost"; return 1; }
-        done
-        echo "$1:$round" >> "$WORK/pushed"
-    done
-}
-# while_busy COMMAND...: it is done while four clients push and pull, who end after it
-while_busy() {
-    local each pids=()
-    rm -f "$WORK/enough" "$WORK/lost"
-    : > "$WORK/pushed"
-    for each in 1 2 3 4; do busy $each & pids+=($!); done
-    within 60 test -s "$WORK/pushed" && "$@"
-    local code=$?
-    touch "$WORK/enough"
-    wait "${pids[@]}"
-    [[ ! -e $WORK/lost ]] || { cat "$WORK/lost" "$WORK"/busy-*.err; return 1; }
-    return $code
-}
-in_turn() {
-    local each
-    for each in 1 2 3; do
-        [[ $1 != KILL ]] || kill -KILL "${PIDS[holdfast-$each]}"
-        end_ "holdfast-$each" || [[ $1 == KILL ]] || return 1
-        sleep 2 # the others have it all meanwhile
-        restarted $each || return 1
-    done
-}
-# all_there: every image that a client pushed
-all_there() {
-    local image count=0
-    while read -r image; do
-        count=$((count + 1))
-        LOGIN=admin:$ADMIN_PASSWORD tree "$BALANCED/team/busy$image" > "$WORK/tree" && [[ -s $WORK/tree ]] || { echo "  $image"; return 1; }
-    done < <(sort -u "$WORK/pushed")
-    echo "  $count images"
-    [[ $count -gt 0 ]]
-}
 for signal in TERM KILL; do
     row "one replica after another ends by SIG$signal while four clients push and pull"
     check "no client fails ($signal)" while_busy in_turn $signal
