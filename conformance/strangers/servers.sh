@@ -8,6 +8,7 @@ S3_KEY=holdfast-conformance S3_SECRET='a secret / of + the bucket=' S3_REGION=us
 
 # start_s3 minio | start_s3 versitygw: one of two servers that share no code, with one empty bucket: $S3, $S3_BUCKET, $S3_SERVER
 start_s3() {
+    local GO_PROGRAM # the stranger has one of its own
     S3_SERVER=$1 S3_BUCKET=images
     unset "${!AWS_@}" # what this machine knows of another S3
     debian curl
@@ -173,6 +174,7 @@ NGINX
 
 # start_line NAME ADDRESS: a way to that address whose faults can be chosen: $LINE is where it begins
 start_line() {
+    local GO_PROGRAM
     if [[ -z ${LINES_API-} ]]; then
         go_program toxiproxy github.com/Shopify/toxiproxy/v2 v2.5.0 github.com/Shopify/toxiproxy/v2/cmd/server
         start_on_port lines 'Starting HTTP server' "$GO_PROGRAM" -host 127.0.0.1 -port @PORT@ || exit 1
