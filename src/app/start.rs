@@ -70,9 +70,9 @@ async fn whole(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
 }
 
 async fn settle(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
-    let settled = recover::all(registry).await?;
+    let settled = recover::all(registry).await?.settled;
     if settled > 0 {
-        tracing::info!(settled, "operations that the last run left under way were settled");
+        tracing::info!(settled, "operations that were left under way were settled");
     }
     if let Some(accounts) = accounts {
         accounts.open().await?;

@@ -7,6 +7,7 @@ use crate::registry::config::Config;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
 use crate::registry::sessions::Sessions;
+use crate::registry::unsettled::AllUnsettled;
 use crate::storage::open::Storage;
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -24,6 +25,8 @@ pub struct Registry {
     pub config: Config,
     /// Who may change which names now.
     pub locks: Locks,
+    /// Operations that failed, and whose names and facts are still to be made to agree.
+    pub unsettled: AllUnsettled,
     /// Which uploads are being written to.
     pub sessions: Sessions,
     /// Whether the metadata is whole yet.
@@ -46,6 +49,7 @@ impl Registry {
             clock,
             config,
             locks: Locks::default(),
+            unsettled: AllUnsettled::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),
             manifest_cache,

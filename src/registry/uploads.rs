@@ -9,7 +9,7 @@ use crate::oci::upload::UploadId;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::sessions::Held;
-use crate::registry::{mount, recover};
+use crate::registry::{mount, turns};
 use crate::storage::blobs::{Sealed, Staged, Staging};
 use crate::storage::error::Error as StorageError;
 use crate::stream::ByteStream;
@@ -99,7 +99,7 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
             Ok(())
         }
         Err(error) => {
-            registry.metadata.intents.end(intent).await?;
+            turns::end(registry, intent).await;
             if matches!(error, Error::DigestMismatch { .. }) {
                 drop_session(registry, id).await?; // these bytes can never become right
             }
@@ -141,7 +141,7 @@ pub async fn whole(
     match sealed {
         Ok(size) => mount::hold(registry, repository, digest, size, intent).await,
         Err(error) => {
-            registry.metadata.intents.end(intent).await?;
+            turns::end(registry, intent).await;
             registry.storage.blobs.discard(id).await?;
             Err(error)
         }
@@ -194,7 +194,7 @@ async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Uploa
 }
 
 async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
-    recover::begin(registry, &mount::intent(repository, digest)).await
+    turns::begin(registry, &mount::intent(repository, digest)).await
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.
