@@ -39,7 +39,10 @@ pub async fn make(directory: &Directory, passwords: &Passwords, config: &Config,
         // Before the account: a password that is not written down would be lost with this line.
         write(data, &password).map_err(|e| Error::Refused(format!("{}: {e}", path(data).display())))?;
         let hash = passwords.hash(&password).await?;
-        users::create_initial_admin(directory, Secret::new(hash.text()), true).await?;
+        if !create(directory, Secret::new(hash.text()), true).await? {
+            forget(data); // it is nobody's
+            return Ok(());
+        }
         tracing::warn!(
             file = %path(data).display(),
             "first start: the administrator is `admin`, and the password stands in this file until it is changed; \
@@ -49,10 +52,22 @@ pub async fn make(directory: &Directory, passwords: &Passwords, config: &Config,
         rules::check_new(&config.password)
             .map_err(|why| Error::Invalid(format!("`admin.password`, for the first start: {why}")))?;
         let hash = passwords.hash(&config.password).await?;
-        users::create_initial_admin(directory, Secret::new(hash.text()), false).await?;
-        tracing::info!("first start: the administrator is `admin`, with the password of the configuration");
+        if create(directory, Secret::new(hash.text()), false).await? {
+            tracing::info!(
+                "first start: the administrator is `admin`, with the password of the configuration"
+            );
+        }
     }
     Ok(())
+}
+
+/// False: another replica that starts at the same time has just made one.
+async fn create(directory: &Directory, hash: Secret, initial: bool) -> Result<bool> {
+    match users::create_initial_admin(directory, hash, initial).await {
+        Ok(_) => Ok(true),
+        Err(Error::Exists(_) | Error::Refused(_)) if !users::is_first_start(directory).await? => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The password has been changed: the file is of no more use.

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::metadata::open::Metadata;
 use crate::oci::digest::Digest;
 use crate::registry::config::Config;
+use crate::registry::dependencies::Heard;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
 use crate::registry::sessions::Sessions;
@@ -31,6 +32,8 @@ pub struct Registry {
     pub sessions: Sessions,
     /// Whether the metadata is whole yet.
     pub readiness: Readiness,
+    /// Whether storage and metadata answer.
+    pub heard: Heard,
     /// Bytes of manifests by digest: they cannot change, so they need no invalidation. Whether a repository
     /// holds one is asked of the metadata each time.
     pub manifest_cache: Cache<Digest, Bytes>,
@@ -52,6 +55,7 @@ impl Registry {
             unsettled: AllUnsettled::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),
+            heard: Heard::default(),
             manifest_cache,
         }
     }

@@ -1,5 +1,8 @@
 //! The back door: the same rules, called by a clock.
 
 pub mod audit;
+pub mod follow;
+pub mod lease;
 pub mod purge;
+pub mod settle;
 pub mod tend;
