@@ -56,8 +56,8 @@ pub enum Begun {
 ///
 /// Where several processes share the metadata, an intent is also a lock between them, as `registry::locks` is within
 /// one: those of two processes stand in each other's way if both name the same tag, or if both name the same blob or
-/// manifest and at least one removes it, or if one removes a manifest, whatever tags may mean it, and the other names a
-/// tag. Those of one process never do. The intents of a process that is no more stand in nobody's way for long: `pending`
+/// manifest and at least one removes it; whoever removes a manifest also names the tags that mean it. Those of one
+/// process never do. The intents of a process that is no more stand in nobody's way for long: `pending`
 /// hands them to whoever settles them.
 #[async_trait::async_trait]
 pub trait Intents: Send + Sync {

@@ -316,8 +316,9 @@ mod tests {
     async fn of_two_replicas_that_write_one_is_told_where_it_stands() {
         let folder = tempfile::tempdir().unwrap();
         let (here, clock) = registry(folder.path()).await;
-        let (storage, metadata) = (here.storage.clone(), here.metadata.clone());
-        let there = Registry::new(storage, metadata, clock, Config::default());
+        // Its own storage too: within one process writers of an upload take turns.
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).await.unwrap();
+        let there = Registry::new(storage, here.metadata.clone(), clock, Config::default());
         let app: Repository = "app".parse().unwrap();
         let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
         let of = || Session { repository: &app, id, owner: "" };
