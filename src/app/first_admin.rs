@@ -1,6 +1,7 @@
 //! The first start: one administrator, with a password that nobody but the owner of the data folder can read, or with
 //! the one that the configuration gives.
 
+use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::users::{self, INITIAL_ADMIN};
 use crate::auth::error::{Error, Result};
 use crate::auth::gate::Gate;
@@ -60,7 +61,10 @@ pub async fn make(gate: &Gate, config: &Config, data: &Path) -> Result<()> {
         let written = write(data, NAME_FILE, &name).and_then(|()| write(data, FILE, password.expose()));
         written.map_err(|e| Error::Refused(format!("{}: {e}", path(data).display())))?;
         let hash = passwords.hash(&password).await?;
-        users::create_initial_admin(directory, &name, Secret::new(hash.text()), true).await?;
+        if !create(directory, &name, Secret::new(hash.text()), true).await? {
+            forget(data); // it is nobody's
+            return Ok(());
+        }
         tracing::warn!(
             file = %path(data).display(),
             name,
@@ -71,13 +75,23 @@ pub async fn make(gate: &Gate, config: &Config, data: &Path) -> Result<()> {
         rules::check_new(&config.password)
             .map_err(|why| Error::Invalid(format!("`admin.password`, for the first start: {why}")))?;
         let hash = passwords.hash(&config.password).await?;
-        users::create_initial_admin(directory, &name, Secret::new(hash.text()), false).await?;
-        tracing::info!(
-            name,
-            "first start: the administrator is `{name}`, with the password of the configuration"
-        );
+        if create(directory, &name, Secret::new(hash.text()), false).await? {
+            tracing::info!(
+                name,
+                "first start: the administrator is `{name}`, with the password of the configuration"
+            );
+        }
     }
     Ok(())
+}
+
+/// False: another replica that starts at the same time has just made one.
+async fn create(directory: &Directory, name: &str, hash: Secret, initial: bool) -> Result<bool> {
+    match users::create_initial_admin(directory, name, hash, initial).await {
+        Ok(_) => Ok(true),
+        Err(Error::Exists(_) | Error::Refused(_)) if !users::is_first_start(directory).await? => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A name that no other source of users knows: ours are asked first, so whoever has it there would be shut out, and

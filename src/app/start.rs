@@ -6,7 +6,15 @@ use crate::auth;
 use crate::registry::error::Error as RegistryError;
 use crate::registry::parts::Registry;
 use crate::registry::{rebuild, recover};
+use crate::workers::lease::Lease;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a replica that waits looks whether another one is done.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long replicas wait for one that reads and says nothing more.
+const REBUILD_TERM: Duration = Duration::from_secs(30);
 
 /// Why the registry could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +49,7 @@ pub async fn start(
     );
     let registry = Arc::clone(registry);
     Ok(Some(async move {
-        if let Err(error) = whole(&registry, accounts.as_ref()).await {
+        if let Err(error) = catch_up(&registry, accounts.as_ref()).await {
             tracing::error!(%error, "the metadata could not be made from storage; not ready");
             registry.readiness.set_failed();
         }
@@ -52,7 +60,32 @@ async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryErro
     Ok(registry.storage.links.is_empty().await? && registry.storage.records.is_empty().await?)
 }
 
-async fn whole(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
+/// Makes the metadata whole, or waits until another process that shares it has done so.
+async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
+    let lease = Lease::new(&registry.metadata, &registry.clock, "rebuild", REBUILD_TERM);
+    let mut told = false;
+    // Whoever begins again where another one has stopped finds what that one has made; it is made again, and the same.
+    while !registry.metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
+        if lease.take().await {
+            match lease.under(whole(registry)).await {
+                Some(made) => made?,
+                None => tracing::warn!(
+                    "the reading of storage stood still for too long, and is for another replica now"
+                ),
+            }
+            continue;
+        }
+        if !told {
+            tracing::info!("another replica reads the storage; waiting until it is done");
+            told = true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    lease.give_back().await;
+    settle(registry, accounts).await
+}
+
+async fn whole(registry: &Registry) -> Result<()> {
     let report = rebuild::rebuild(registry, &|_, _| {}).await?;
     for odd in &report.odd {
         tracing::warn!(at = odd.at, why = odd.why, "skipped in storage");
@@ -66,13 +99,13 @@ async fn whole(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
         odd = report.odd_total,
         "the metadata was made from storage"
     );
-    settle(registry, accounts).await
+    Ok(())
 }
 
 async fn settle(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
-    let settled = recover::all(registry).await?;
+    let settled = recover::all(registry).await?.settled;
     if settled > 0 {
-        tracing::info!(settled, "operations that the last run left under way were settled");
+        tracing::info!(settled, "operations that were left under way were settled");
     }
     if let Some(accounts) = accounts {
         accounts.open().await?;

@@ -16,17 +16,17 @@ use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::audit::{self, Trail};
-use crate::workers::{purge, tend};
+use crate::workers::{claim, follow, purge, settle, tend};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// How long the last events may take to be written down.
-const TRAIL_ENDS_IN: Duration = Duration::from_secs(5);
+/// How long the last events may take to be written down, and work to be given back.
+const WORKERS_END_IN: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Serve) -> Result<(), Complaint> {
@@ -100,13 +100,17 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     if let Some(catching_up) = catching_up {
         spawn(catching_up);
     }
-    spawn(purge::run(Arc::clone(registry)));
-    let (audit, clock) = (Arc::clone(&registry.metadata.audit), Arc::clone(&registry.clock));
-    let trail = Trail { audit, queue, clock, config: settings.audit.clone() };
+    let (stopping, stopped) = watch::channel(false);
+    let mut leased = vec![spawn(purge::run(Arc::clone(registry), until(&stopped)))];
+    leased.push(spawn(claim::run(Arc::clone(registry), until(&stopped))));
+    spawn(settle::run(Arc::clone(registry), gate.clone()));
+    let (metadata, clock) = (registry.metadata.clone(), Arc::clone(&registry.clock));
+    let trail = Trail { metadata, queue, clock, config: settings.audit.clone() };
     let (end_trail, trail_ends) = oneshot::channel();
     let trail = spawn(audit::run(trail, events, async move { drop(trail_ends.await) }));
     if let (Some(gate), Some((flags, seen))) = (&gate, accounts) {
-        spawn(tend::run(Arc::clone(gate), Arc::clone(registry)));
+        leased.push(spawn(tend::run(Arc::clone(gate), Arc::clone(registry), until(&stopped))));
+        spawn(follow::run(Arc::clone(gate), Arc::clone(registry)));
         spawn(reload::run(Arc::clone(gate), flags, seen));
     }
     for task in tasks {
@@ -121,7 +125,10 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     admin::unbind(data);
     // What was done in the last moment stands in the trail, too.
     let _ = end_trail.send(());
-    let _ = tokio::time::timeout(TRAIL_ENDS_IN, trail).await;
+    // What this process did for all is for another one now.
+    stopping.send_replace(true);
+    leased.push(trail);
+    let _ = tokio::time::timeout(WORKERS_END_IN, futures_util::future::join_all(leased)).await;
     Ok(())
 }
 
@@ -182,6 +189,12 @@ fn stop() -> Result<impl Future<Output = ()>, Complaint> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Done when it is said that we stop.
+fn until(stopped: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut stopped = stopped.clone();
+    async move { drop(stopped.wait_for(|stopped| *stopped).await) }
 }
 
 #[allow(clippy::disallowed_methods)] // one of the few homes of tasks

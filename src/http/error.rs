@@ -97,6 +97,23 @@ impl Problem {
         }
     }
 
+    /// Whether it may be over in a moment, without anybody doing anything about it.
+    fn may_pass(&self) -> bool {
+        use metadata::error::Error::{Overtaken, Unreachable};
+        matches!(
+            self,
+            Self::Rule(
+                RuleError::InTheWay
+                    | RuleError::Unclaimed
+                    | RuleError::Storage(storage::error::Error::Unreachable { .. })
+                    | RuleError::Metadata(Unreachable(_) | Overtaken)
+            ) | Self::Auth(
+                AuthError::Storage(storage::error::Error::Unreachable { .. })
+                    | AuthError::Metadata(Unreachable(_) | Overtaken)
+            )
+        )
+    }
+
     fn message(&self) -> String {
         match self {
             Self::Route(unroutable) => unroutable.to_string(),
@@ -104,6 +121,19 @@ impl Problem {
                 RuleError::Storage(storage::error::Error::Full)
                 | RuleError::Metadata(metadata::error::Error::Full),
             ) => "the registry's disk is full; nothing was stored, and its operator must make room".into(),
+            Self::Rule(
+                RuleError::Storage(storage::error::Error::Unreachable { .. })
+                | RuleError::Metadata(metadata::error::Error::Unreachable(_)),
+            )
+            | Self::Auth(
+                AuthError::Storage(storage::error::Error::Unreachable { .. })
+                | AuthError::Metadata(metadata::error::Error::Unreachable(_)),
+            ) => "the registry's storage or database does not answer at the moment; try again".into(),
+            Self::Rule(RuleError::Metadata(metadata::error::Error::Overtaken))
+            | Self::Auth(AuthError::Metadata(metadata::error::Error::Overtaken)) => {
+                "this replica of the registry stood still, and others went on without it; nothing was changed, try again"
+                    .into()
+            }
             Self::Rule(RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_))
             | Self::Auth(AuthError::Storage(_) | AuthError::Metadata(_) | AuthError::Key(_))
             | Self::Broken => {
@@ -182,6 +212,9 @@ impl Problem {
             Self::Throttled(secs) | Self::Auth(AuthError::Busy(secs)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*secs));
             }
+            _ if self.may_pass() => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            }
             Self::Unauthorized(challenge) => {
                 headers.insert(WWW_AUTHENTICATE, challenge.header());
             }
@@ -236,8 +269,10 @@ fn rule_row(error: &RuleError) -> (StatusCode, &'static str) {
         | RuleError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
         }
-        RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_) | RuleError::InTheWay => {
-            (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
-        }
+        RuleError::Storage(_)
+        | RuleError::Metadata(_)
+        | RuleError::Lost(_)
+        | RuleError::InTheWay
+        | RuleError::Unclaimed => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
     }
 }

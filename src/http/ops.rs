@@ -5,6 +5,7 @@ use crate::http::error::Problem;
 use crate::http::state::Door;
 use crate::http::v2::answer::Answer;
 use crate::http::v2::route::Unroutable;
+use crate::registry::dependencies::{self, Silent};
 use crate::registry::readiness::State;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -14,10 +15,14 @@ pub fn healthz() -> Response<Outgoing> {
     told(StatusCode::OK, r#"{"status":"ok"}"#.into())
 }
 
-/// `/readyz`: requests are answered; else how far the reading of storage is.
-pub fn readyz(door: &Door) -> Response<Outgoing> {
+/// `/readyz`: requests are answered; else how far the reading of storage is, or what does not answer us.
+pub async fn readyz(door: &Door) -> Response<Outgoing> {
     match door.registry.readiness.state() {
-        State::Ready => told(StatusCode::OK, r#"{"status":"ready"}"#.into()),
+        State::Ready => match dependencies::silent(&door.registry).await {
+            None => told(StatusCode::OK, r#"{"status":"ready"}"#.into()),
+            Some(Silent::Storage) => unavailable("the storage does not answer"),
+            Some(Silent::Metadata) => unavailable("the metadata does not answer"),
+        },
         State::Rebuilding { done, total } => told(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(r#"{{"status":"rebuilding","repositories_done":{done},"repositories_total":{total}}}"#),
@@ -33,6 +38,10 @@ pub fn jwks(door: &Door, method: &Method) -> Answer {
     }
     let gate = door.gate.as_ref().ok_or(Problem::NoAccounts)?;
     Ok(told(StatusCode::OK, gate.ring.jwks()))
+}
+
+fn unavailable(reason: &str) -> Response<Outgoing> {
+    told(StatusCode::SERVICE_UNAVAILABLE, format!(r#"{{"status":"unavailable","reason":"{reason}"}}"#))
 }
 
 fn told(status: StatusCode, body: String) -> Response<Outgoing> {

@@ -31,7 +31,7 @@ pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Resp
             Err(Problem::Route(Unroutable::Method("GET, HEAD")))
         }
         "/healthz" => Ok(ops::healthz()),
-        "/readyz" => Ok(ops::readyz(door)),
+        "/readyz" => Ok(ops::readyz(door).await),
         _ => Err(Problem::Route(Unroutable::NotFound)),
     };
     let mut response = match answer {

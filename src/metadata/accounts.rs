@@ -1,10 +1,11 @@
 //! Records of accounts, as storage holds them, for fast answers; and what may be lost of them without harm.
 //!
 //! A change goes intent, record in storage, fact here: `begin` is durable before storage is touched, and `keep` or
-//! `forget` ends it. What a crash leaves pending is settled at the next start from what storage holds. One change of a
-//! name at a time, from `begin` to its end: that is the caller's to see to.
+//! `forget` ends it. What a crash leaves pending is settled by whoever is next from what storage holds. One change of a
+//! name at a time, from `begin` to its end: within a process that is the caller's to see to.
 
 use crate::metadata::error::Result;
+use crate::metadata::intents::Begun;
 use crate::oci::page::{Listed, Page};
 use crate::record::{Record, Shelf};
 
@@ -18,18 +19,22 @@ pub trait Accounts: Send + Sync {
     /// tells whether others follow.
     async fn list(&self, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>>;
 
-    /// A record is about to change in storage. Durable when it returns. A name that no record can have is an error.
-    async fn begin(&self, shelf: Shelf, name: &str) -> Result<()>;
+    /// A record is about to change in storage. Durable when it returns. A name that no record can have is an error. Where
+    /// several processes share the metadata it is also a lock: `InTheWay` while another one has begun the same name. To begin again what this process has begun is
+    /// no error.
+    async fn begin(&self, shelf: Shelf, name: &str) -> Result<Begun>;
 
     /// The record stands so in storage; ends `begin`. Durable when it returns. One that is older than what is known
-    /// changes nothing.
+    /// changes nothing. `Error::Overtaken` if this process had begun the name, and was taken for dead since: others may
+    /// have settled and changed it.
     async fn keep(&self, shelf: Shelf, name: &str, record: Record) -> Result<()>;
 
     /// The record is gone from storage, and when it was last used is forgotten with it; ends `begin`. Durable when it
-    /// returns.
+    /// returns. `Error::Overtaken` as for `keep`.
     async fn forget(&self, shelf: Shelf, name: &str) -> Result<()>;
 
-    /// At most `count` names whose change neither ended nor was settled.
+    /// At most `count` names whose change was neither ended nor settled by a process that is no more. They are the
+    /// caller's then, as if it had begun them.
     async fn pending(&self, count: usize) -> Result<Vec<(Shelf, String)>>;
 
     /// Secrets were used: their ids and when, in seconds since the Unix epoch. May be lost. What is known to be later

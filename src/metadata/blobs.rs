@@ -11,7 +11,8 @@ pub trait Blobs: Send + Sync {
     /// Size in bytes of a blob that the repository holds.
     async fn size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>>;
 
-    /// The repository holds the blob from now on; fulfils the intent, if there is one.
+    /// The repository holds the blob from now on; fulfils the intent, if there is one (`Error::Overtaken` if that is not
+    /// this process's any more).
     async fn link(
         &self,
         repository: &Repository,
@@ -20,8 +21,10 @@ pub trait Blobs: Send + Sync {
         fulfilled: Option<IntentId>,
     ) -> Result<()>;
 
-    /// The repository holds the blob no longer. False: it did not before.
-    async fn unlink(&self, repository: &Repository, digest: &Digest) -> Result<bool>;
+    /// The repository holds the blob no longer. False: it did not before. With `under`, only if that intent is still
+    /// this process's (`Error::Overtaken`); it goes on standing.
+    async fn unlink(&self, repository: &Repository, digest: &Digest, under: Option<IntentId>)
+    -> Result<bool>;
 
     /// At most `count` repositories that hold the blob, in byte order, and its size in each; only those whose names
     /// sort after `after`, if that is given.

@@ -132,10 +132,10 @@ pub async fn an_empty_one_knows_nothing(metadata: &Metadata) {
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None);
     assert_eq!(repositories(metadata, &Page::first(ALL)).await, (vec![], false));
     assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await, (vec![], false));
-    assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
-    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap(), None);
+    assert!(!metadata.manifests.untag(&repo("app"), &tag("1"), None).await.unwrap());
+    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m"), None).await.unwrap(), None);
     assert_eq!(metadata.blobs.size(&repo("app"), &digest_of("b")).await.unwrap(), None);
-    assert!(!metadata.blobs.unlink(&repo("app"), &digest_of("b")).await.unwrap());
+    assert!(!metadata.blobs.unlink(&repo("app"), &digest_of("b"), None).await.unwrap());
     assert_eq!(metadata.blobs.holders(&digest_of("b"), None, ALL).await.unwrap(), vec![]);
     assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![]);
     assert!(!metadata.completeness.is_complete().await.unwrap());
@@ -166,7 +166,7 @@ pub async fn bodies_come_back_whole(metadata: &Metadata) {
         put(metadata, "app", [NewManifest { body: Some(body.clone()), ..manifest(&name, &[]) }]).await;
         let read = || metadata.manifests.body(&repository, &digest);
         assert!(read().await.unwrap() == Some(Some(body.clone())), "{length} bytes");
-        metadata.manifests.forget(&repository, &digest).await.unwrap();
+        metadata.manifests.forget(&repository, &digest, None).await.unwrap();
         assert_eq!(read().await.unwrap(), None);
     }
     put(metadata, "app", [NewManifest { body: None, ..manifest("large", &[]) }]).await;
@@ -176,7 +176,7 @@ pub async fn bodies_come_back_whole(metadata: &Metadata) {
 pub async fn a_manifest_may_be_put_again(metadata: &Metadata) {
     put(metadata, "app", [manifest("m", &["1"]), manifest("m", &["1", "2"]), manifest("m", &[])]).await;
     assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("m")));
-    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap();
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("m"), None).await.unwrap();
     assert_eq!(forgotten, Some(vec![tag("1"), tag("2")]));
     // Counted once, so nothing is left.
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None);
@@ -204,19 +204,19 @@ pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
     assert_eq!(refused, Put::Absent(["elsewhere", "gone", "lost"].map(digest_of).to_vec()));
     assert!(!is_held(metadata, "app", "index").await);
     assert_eq!(meant(metadata, "app", "1").await, None);
-    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![(id, names)]);
+    assert!(metadata.intents.holds(id), "what was refused has not fulfilled it");
 
     let taken = metadata.manifests.put(&repository, index(), false, Some(id)).await.unwrap();
     assert_eq!(taken, Put::Recorded);
     assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("index")));
-    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![]);
+    assert!(!metadata.intents.holds(id));
 }
 
 pub async fn a_tag_moves(metadata: &Metadata) {
     put(metadata, "app", [manifest("old", &["1", "keep"]), manifest("new", &["1"])]).await;
     assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("new")));
     // The tag is no longer among those of the old manifest.
-    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("old")).await.unwrap();
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("old"), None).await.unwrap();
     assert_eq!(forgotten, Some(vec![tag("keep")]));
     assert_eq!(meant(metadata, "app", "1").await, Some(digest_of("new")));
     assert_eq!(meant(metadata, "app", "keep").await, None);
@@ -224,25 +224,25 @@ pub async fn a_tag_moves(metadata: &Metadata) {
 
 pub async fn untag_leaves_the_manifest(metadata: &Metadata) {
     put(metadata, "app", [manifest("m", &["1", "2"])]).await;
-    assert!(metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
-    assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
-    assert!(metadata.manifests.untag(&repo("app"), &tag("2")).await.unwrap());
+    assert!(metadata.manifests.untag(&repo("app"), &tag("1"), None).await.unwrap());
+    assert!(!metadata.manifests.untag(&repo("app"), &tag("1"), None).await.unwrap());
+    assert!(metadata.manifests.untag(&repo("app"), &tag("2"), None).await.unwrap());
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, Some((vec![], false)));
     assert!(is_held(metadata, "app", "m").await);
-    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap(), Some(vec![]));
+    assert_eq!(metadata.manifests.forget(&repo("app"), &digest_of("m"), None).await.unwrap(), Some(vec![]));
 }
 
 pub async fn forget_takes_tags_body_and_edge(metadata: &Metadata) {
     let edge = NewManifest { tags: vec![tag("sig")], ..referring("sig", "m", None, "{}") };
     put(metadata, "app", [manifest("m", &["1"]), edge]).await;
-    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("sig")).await.unwrap();
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("sig"), None).await.unwrap();
     assert_eq!(forgotten, Some(vec![tag("sig")]));
     assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await.0, vec![]);
     assert_eq!(metadata.manifests.body(&repo("app"), &digest_of("sig")).await.unwrap(), None);
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, Some((vec!["1".into()], false)));
     // The edges of what refers to a forgotten manifest stay.
     put(metadata, "app", [referring("sig", "m", None, "{}")]).await;
-    metadata.manifests.forget(&repo("app"), &digest_of("m")).await.unwrap();
+    metadata.manifests.forget(&repo("app"), &digest_of("m"), None).await.unwrap();
     assert_eq!(referrers(metadata, "m", None, &Page::first(ALL)).await.0.len(), 1);
 }
 
@@ -254,9 +254,9 @@ pub async fn a_repository_is_known_while_it_holds_something(metadata: &Metadata)
     assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, Vec::<String>::new());
     put(metadata, "app", [manifest("m", &["1"])]).await;
     assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, vec!["app"]);
-    metadata.blobs.unlink(&repository, &digest_of("b")).await.unwrap();
+    metadata.blobs.unlink(&repository, &digest_of("b"), None).await.unwrap();
     assert!(known().await.is_some());
-    metadata.manifests.forget(&repository, &digest_of("m")).await.unwrap();
+    metadata.manifests.forget(&repository, &digest_of("m"), None).await.unwrap();
     assert_eq!(known().await, None);
     assert_eq!(repositories(metadata, &Page::first(ALL)).await.0, Vec::<String>::new());
 }
@@ -365,12 +365,12 @@ pub async fn links_are_held_once(metadata: &Metadata) {
     assert_eq!(holders(Some(&a), ALL).await, [(b.clone(), 5)]);
     assert_eq!(holders(Some(&repo("a0")), ALL).await, [(b.clone(), 5)], "which holds nothing itself");
     assert_eq!(holders(Some(&b), ALL).await, []);
-    assert!(metadata.blobs.unlink(&b, &digest_512("another")).await.unwrap());
-    assert!(metadata.blobs.unlink(&a, &blob).await.unwrap());
-    assert!(!metadata.blobs.unlink(&a, &blob).await.unwrap());
+    assert!(metadata.blobs.unlink(&b, &digest_512("another"), None).await.unwrap());
+    assert!(metadata.blobs.unlink(&a, &blob, None).await.unwrap());
+    assert!(!metadata.blobs.unlink(&a, &blob, None).await.unwrap());
     assert_eq!(holders(None, ALL).await, [(b.clone(), 5)]);
     assert_eq!(tags(metadata, "a", &Page::first(ALL)).await, None);
-    assert!(metadata.blobs.unlink(&b, &blob).await.unwrap());
+    assert!(metadata.blobs.unlink(&b, &blob, None).await.unwrap());
     assert_eq!(holders(None, ALL).await, []);
 }
 
@@ -379,7 +379,7 @@ pub async fn names_do_not_mix(metadata: &Metadata) {
         put(metadata, name, [manifest(name, &["1", name.split('/').next().unwrap()])]).await;
     }
     assert_eq!(tags(metadata, "a", &Page::first(ALL)).await, Some((vec!["1".into(), "a".into()], false)));
-    metadata.manifests.forget(&repo("a"), &digest_of("a")).await.unwrap();
+    metadata.manifests.forget(&repo("a"), &digest_of("a"), None).await.unwrap();
     for name in ["a-b", "a/b", "a0"] {
         assert_eq!(meant(metadata, name, "1").await, Some(digest_of(name)));
     }
@@ -408,10 +408,16 @@ pub async fn uploads_are_compared_and_set(metadata: &Metadata) {
     let checkpoint = Some(Checkpoint::random());
     assert!(metadata.uploads.extend(&behind, Progress { checkpoint, ..to(5, 12) }).await.unwrap());
     assert!(!metadata.uploads.extend(&behind, to(5, 13)).await.unwrap(), "it has another checkpoint now");
-    let moved = Upload { checkpoint, touched: 12, ..behind };
+    let moved = Upload { checkpoint, touched: 12, ..behind.clone() };
     assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(moved.clone()));
-    assert!(metadata.uploads.close(upload.id).await.unwrap());
+    for changed in [behind.clone(), Upload { touched: 13, ..moved.clone() }] {
+        assert!(!metadata.uploads.close_unchanged(&changed).await.unwrap(), "{changed:?}");
+    }
+    assert!(metadata.uploads.is_open(upload.id).await.unwrap());
+    assert!(metadata.uploads.close_unchanged(&moved).await.unwrap());
+    assert!(!metadata.uploads.close_unchanged(&moved).await.unwrap());
     assert!(!metadata.uploads.close(upload.id).await.unwrap());
+    assert!(!metadata.uploads.is_open(upload.id).await.unwrap());
     assert!(!metadata.uploads.extend(&moved, to(9, 13)).await.unwrap());
     assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), None);
 }
@@ -455,15 +461,20 @@ pub async fn intents_stand_until_they_end(metadata: &Metadata) {
     for &id in &ids {
         assert_eq!(metadata.intents.begin(id, &intent).await.unwrap(), Begun::Stands);
     }
-    let pending = metadata.intents.pending(ALL).await.unwrap();
-    assert_eq!(pending.len(), 4);
-    assert!(pending.iter().all(|(id, found)| ids.contains(id) && *found == intent));
-    assert_eq!(metadata.intents.pending(2).await.unwrap().len(), 2);
+    let held = || ids.iter().map(|&id| metadata.intents.holds(id)).collect::<Vec<_>>();
+    assert_eq!(held(), [true; 4]);
+    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![], "whoever has begun them is still here");
     metadata.intents.end(ids[0]).await.unwrap();
     metadata.intents.end(ids[0]).await.unwrap();
     metadata.blobs.link(&repo("app"), &digest_of("b"), 1, Some(ids[1])).await.unwrap();
     metadata.manifests.put(&repo("app"), manifest("m", &["1"]), true, Some(ids[2])).await.unwrap();
-    assert_eq!(metadata.intents.pending(ALL).await.unwrap(), vec![(ids[3], intent)]);
+    assert_eq!(held(), [false, false, false, true]);
+    // What is removed under an intent does not end it.
+    assert!(metadata.blobs.unlink(&repo("app"), &digest_of("b"), Some(ids[3])).await.unwrap());
+    assert!(metadata.manifests.untag(&repo("app"), &tag("1"), Some(ids[3])).await.unwrap());
+    let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("m"), Some(ids[3])).await.unwrap();
+    assert_eq!((forgotten, held()), (Some(vec![]), vec![false, false, false, true]));
+    assert!(!metadata.intents.holds(IntentId::random()));
 }
 
 pub async fn the_mark_stands(metadata: &Metadata) {
@@ -487,9 +498,10 @@ pub async fn many_at_once_all_succeed(metadata: &Metadata) {
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await.unwrap().0.len(), 161);
     for (task, number) in (0..8).flat_map(|task| (0..20).map(move |number| (task, number))) {
         let name = format!("{task}-{number}");
-        let forgotten = metadata.manifests.forget(&repo("app"), &digest_of(&name)).await.unwrap().unwrap();
+        let forgotten =
+            metadata.manifests.forget(&repo("app"), &digest_of(&name), None).await.unwrap().unwrap();
         assert!(forgotten.contains(&tag(&name)));
-        assert!(metadata.blobs.unlink(&repo("app"), &digest_of(&name)).await.unwrap());
+        assert!(metadata.blobs.unlink(&repo("app"), &digest_of(&name), None).await.unwrap());
     }
     assert_eq!(tags(metadata, "app", &Page::first(ALL)).await, None, "everything was counted once");
 }

@@ -55,22 +55,25 @@ pub enum Begun {
 /// The facts about what is under way.
 ///
 /// Where several processes share the metadata, an intent is also a lock between them, as `registry::locks` is within
-/// one: those of two processes stand in each other's way if both move the same tag, or if both name the same blob or
-/// manifest and at least one removes it. The intents of a process that is no more stand in nobody's way for long:
-/// `pending` hands them to whoever settles them.
+/// one: those of two processes stand in each other's way if both name the same tag, or if both name the same blob or
+/// manifest and at least one removes it; whoever removes a manifest also names the tags that mean it. Those of one
+/// process never do. The intents of a process that is no more stand in nobody's way for long: `pending`
+/// hands them to whoever settles them.
 #[async_trait::async_trait]
 pub trait Intents: Send + Sync {
     /// Records an intent, durably, unless another process has one in its way.
     async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun>;
 
+    /// Whether this process may still act under an intent that it has begun or was handed: not once it was fulfilled or
+    /// ended, nor once this process was away for so long that others may take it for dead. Asks nobody, so that it may
+    /// be asked before each step.
+    fn holds(&self, id: IntentId) -> bool;
+
     /// Forgets an intent; need not be durable.
     async fn end(&self, id: IntentId) -> Result<()>;
 
     /// At most `count` intents that were neither fulfilled nor ended by a process that is no more. They are the
-    /// caller's then, to be settled and ended; no other process is handed them while this one lives.
+    /// caller's then, to be settled and ended; no other process is handed them while this one lives. Never one that this
+    /// process has begun.
     async fn pending(&self, count: usize) -> Result<Vec<(IntentId, Intent)>>;
-
-    /// Whether no other process can have taken this one for dead, as far as is known here: asks nobody. If it is not so,
-    /// what this process has begun may be settled by others, and it touches nothing more of that in storage.
-    fn still_alive(&self) -> bool;
 }

@@ -73,8 +73,9 @@ pub trait Manifests: Send + Sync {
     /// The bytes of a manifest that the repository holds. `Some(None)`: it is too large to stand here.
     async fn body(&self, repository: &Repository, digest: &Digest) -> Result<Option<Option<Bytes>>>;
 
-    /// Records a manifest with its tags and its referrer edge, and fulfils the intent. With `demand`, only if
-    /// the repository holds all that it names, seen in the same transaction.
+    /// Records a manifest with its tags and its referrer edge, and fulfils the intent (`Error::Overtaken` if that is not
+    /// this process's any more). With `demand`, only if the repository holds all that it names, seen in the same
+    /// transaction.
     async fn put(
         &self,
         repository: &Repository,
@@ -83,11 +84,18 @@ pub trait Manifests: Send + Sync {
         fulfilled: Option<IntentId>,
     ) -> Result<Put>;
 
-    /// Forgets a tag. False: there was none.
-    async fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool>;
+    /// Forgets a tag. False: there was none. With `under`, only if that intent is still this process's
+    /// (`Error::Overtaken`); it goes on standing.
+    async fn untag(&self, repository: &Repository, tag: &Tag, under: Option<IntentId>) -> Result<bool>;
 
-    /// Forgets a manifest and the tags that mean it, and answers them; `None`: there was no such manifest.
-    async fn forget(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<Tag>>>;
+    /// Forgets a manifest and the tags that mean it, and answers them; `None`: there was no such manifest. `under` as
+    /// for `untag`.
+    async fn forget(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        under: Option<IntentId>,
+    ) -> Result<Option<Vec<Tag>>>;
 
     /// Tags in byte order; `None` if nothing is known of the repository.
     async fn tags(&self, repository: &Repository, page: &Page) -> Result<Option<Listed<Tag>>>;

@@ -61,8 +61,14 @@ pub trait Uploads: Send + Sync {
     /// Moves an upload on, if it stands still at the offset and the checkpoint of `upload`. False: it does not.
     async fn extend(&self, upload: &Upload, to: Progress) -> Result<bool>;
 
+    /// Whether an upload is open, in whatever repository.
+    async fn is_open(&self, id: UploadId) -> Result<bool>;
+
     /// Closes an upload. False: it was not open.
     async fn close(&self, id: UploadId) -> Result<bool>;
+
+    /// Closes an upload if it still stands so, `touched` included. False: it does not.
+    async fn close_unchanged(&self, upload: &Upload) -> Result<bool>;
 
     /// At most `count` uploads that were last written before `touched`.
     async fn stale(&self, touched: u64, count: usize) -> Result<Vec<Upload>>;

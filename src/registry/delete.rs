@@ -8,7 +8,7 @@ use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
-use crate::registry::{mount, pull, recover};
+use crate::registry::{mount, pull, recover, turns};
 use crate::storage::links::{Found, Link, Name};
 
 /// Removes a tag and nothing else.
@@ -22,9 +22,9 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
         tags: vec![tag.clone()],
         removing: true,
     };
-    let id = recover::begin(registry, &intent).await?;
+    let id = turns::begin(registry, &intent).await?;
     let removed = async {
-        registry.metadata.manifests.untag(repository, tag).await?;
+        registry.metadata.manifests.untag(repository, tag, Some(id)).await?;
         forget(registry, repository, &[Name::Tag(tag.clone())], id).await
     }
     .await;
@@ -36,17 +36,19 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
 pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Digest(*digest)).await?;
-    let intent = Intent {
+    let mut intent = Intent {
         repository: repository.clone(),
         blobs: vec![],
         manifests: vec![*digest],
         tags: vec![],
         removing: true,
     };
-    let id = recover::begin(registry, &intent).await?;
+    let id = turns::begin(registry, &intent).await?;
     let removed = async {
-        let tags = registry.metadata.manifests.forget(repository, digest).await?.unwrap_or_default();
-        let mut names: Vec<Name> = tags.into_iter().map(Name::Tag).collect();
+        let tags = registry.metadata.manifests.forget(repository, digest, Some(id)).await?;
+        // Known only now; whoever makes names and facts agree after a failure needs them too.
+        intent.tags = tags.unwrap_or_default();
+        let mut names: Vec<Name> = intent.tags.iter().cloned().map(Name::Tag).collect();
         names.push(Name::Revision(*digest));
         forget(registry, repository, &names, id).await
     }
@@ -62,9 +64,9 @@ pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest)
         return Err(Error::BlobUnknown(repository.clone(), *digest));
     }
     let intent = Intent { removing: true, ..mount::intent(repository, digest) };
-    let id = recover::begin(registry, &intent).await?;
+    let id = turns::begin(registry, &intent).await?;
     let removed = async {
-        registry.metadata.blobs.unlink(repository, digest).await?;
+        registry.metadata.blobs.unlink(repository, digest, Some(id)).await?;
         forget(registry, repository, &[Name::Layer(*digest)], id).await
     }
     .await;
@@ -102,7 +104,9 @@ fn gone(removed: Result<()>) -> Result<u64> {
 }
 
 async fn forget(registry: &Registry, repository: &Repository, names: &[Name], id: IntentId) -> Result<()> {
+    turns::stands(registry, id)?;
     registry.storage.links.forget(repository, names).await?;
+    turns::stands(registry, id)?;
     registry.metadata.intents.end(id).await?;
     Ok(())
 }

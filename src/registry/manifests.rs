@@ -11,7 +11,7 @@ use crate::oci::tag::Tag;
 use crate::registry::config::AbsentContent;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
-use crate::registry::{derive, recover};
+use crate::registry::{derive, recover, turns};
 use crate::storage::links::Link;
 use bytes::Bytes;
 
@@ -61,7 +61,7 @@ pub async fn put(
         removing: false,
     };
     let (id, stored) =
-        tokio::join!(recover::begin(registry, &intent), registry.storage.blobs.put(&digest, bytes));
+        tokio::join!(turns::begin(registry, &intent), registry.storage.blobs.put(&digest, bytes));
     let id = id?;
     let recorded = match stored {
         Ok(()) => record(registry, repository, facts, demand, id).await,
@@ -83,6 +83,7 @@ async fn record(
     let digest = facts.resolved.digest;
     let mut links = vec![Link::Revision(digest)];
     links.extend(facts.tags.iter().map(|tag| Link::Tag(tag.clone(), digest)));
+    turns::stands(registry, id)?;
     registry.storage.links.record(repository, &links).await?;
     match registry.metadata.manifests.put(repository, facts, demand, Some(id)).await? {
         Put::Recorded => Ok(()),

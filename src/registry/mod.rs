@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod delete;
+pub mod dependencies;
 pub mod derive;
 pub mod error;
 pub mod listing;
@@ -18,6 +19,11 @@ pub mod readiness;
 pub mod rebuild;
 pub mod recover;
 pub mod referrer;
+pub mod repair;
 pub mod sessions;
+pub mod settle;
+pub mod stale;
 pub mod summary;
+pub mod turns;
+pub mod unsettled;
 pub mod uploads;

@@ -5,7 +5,7 @@ use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::registry::error::Result;
 use crate::registry::parts::Registry;
-use crate::registry::recover;
+use crate::registry::{recover, turns};
 use crate::storage::links::Link;
 
 /// Most repositories that are told to hold a blob.
@@ -20,7 +20,7 @@ pub async fn mount(
     from: &Repository,
 ) -> Result<bool> {
     let Some(size) = registry.metadata.blobs.size(from, digest).await? else { return Ok(false) };
-    let id = recover::begin(registry, &intent(repository, digest)).await?;
+    let id = turns::begin(registry, &intent(repository, digest)).await?;
     hold(registry, repository, digest, size, id).await?;
     Ok(true)
 }
@@ -54,6 +54,7 @@ pub async fn hold(
 ) -> Result<()> {
     let adding = registry.locks.adding(repository, &[]).await;
     let held = async {
+        turns::stands(registry, id)?;
         registry.storage.links.record(repository, &[Link::Layer(*digest)]).await?;
         registry.metadata.blobs.link(repository, digest, size, Some(id)).await?;
         Ok(())

@@ -4,13 +4,16 @@ use crate::clock::Clock;
 use crate::metadata::open::Metadata;
 use crate::oci::digest::Digest;
 use crate::registry::config::Config;
+use crate::registry::dependencies::Heard;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
 use crate::registry::sessions::Sessions;
+use crate::registry::unsettled::AllUnsettled;
 use crate::storage::open::Storage;
 use bytes::Bytes;
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A registry: storage, metadata, and what the rules share in memory.
 pub struct Registry {
@@ -24,10 +27,16 @@ pub struct Registry {
     pub config: Config,
     /// Who may change which names now.
     pub locks: Locks,
+    /// Operations that failed, and whose names and facts are still to be made to agree.
+    pub unsettled: AllUnsettled,
     /// Which uploads are being written to.
     pub sessions: Sessions,
     /// Whether the metadata is whole yet.
     pub readiness: Readiness,
+    /// Whether changes ask for the claim on the storage: once it was taken.
+    claimed: AtomicBool,
+    /// Whether storage and metadata answer.
+    pub heard: Heard,
     /// Bytes of manifests by digest: they cannot change, so they need no invalidation. Whether a repository
     /// holds one is asked of the metadata each time.
     pub manifest_cache: Cache<Digest, Bytes>,
@@ -46,9 +55,22 @@ impl Registry {
             clock,
             config,
             locks: Locks::default(),
+            unsettled: AllUnsettled::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),
+            claimed: AtomicBool::new(false),
+            heard: Heard::default(),
             manifest_cache,
         }
+    }
+
+    /// The storage was claimed for this process: from now on it changes something only while that claim stands.
+    pub fn claimed(&self) {
+        self.claimed.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody else can have claimed the storage meanwhile.
+    pub fn may_change(&self) -> bool {
+        !self.claimed.load(Ordering::Acquire) || self.storage.claim.stands()
     }
 }

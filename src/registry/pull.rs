@@ -78,11 +78,11 @@ pub enum Place {
     At(String),
 }
 
-/// All bytes of a blob that the repository holds, or where the client finds them.
-pub async fn place(registry: &Registry, digest: &Digest, size: u64) -> Result<Place> {
+/// `length` bytes from `offset` on of a blob that the repository holds, or where the client finds all of it.
+pub async fn place(registry: &Registry, digest: &Digest, offset: u64, length: u64) -> Result<Place> {
     match registry.storage.blobs.signed_url(digest).await? {
         Some(url) => Ok(Place::At(url)),
-        None => Ok(Place::Here(blob(registry, digest, 0, size).await?)),
+        None => Ok(Place::Here(blob(registry, digest, offset, length).await?)),
     }
 }
 

@@ -222,6 +222,7 @@ fn with<T>(report: &Mutex<Report>, change: impl FnOnce(&mut Report) -> T) -> T {
 mod tests {
     use super::*;
     use crate::clock::FixedClock;
+    use crate::metadata::intents::Begun;
     use crate::registry::config::Config;
     use crate::storage::records::Written;
     use crate::{metadata, storage};
@@ -246,7 +247,7 @@ mod tests {
         let torn = "holdfast/records/users/torn.json";
         std::fs::write(folder.path().join("registry").join(torn), "{\"version\":1,").unwrap();
         // A rebuild goes on where an earlier one was cut off, also in the middle of a change.
-        registry.metadata.accounts.begin(Shelf::Users, "a").await.unwrap();
+        assert_eq!(registry.metadata.accounts.begin(Shelf::Users, "a").await.unwrap(), Begun::Stands);
         for _ in 0..2 {
             let report = rebuild(&registry, &|_, _| {}).await.unwrap();
             assert_eq!((report.records, report.odd_total, report.repositories), (14, 1, 0));

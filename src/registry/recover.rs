@@ -1,30 +1,36 @@
-//! Making names and facts agree again where an operation was cut short: by a crash, or by a fault between
-//! two of its steps.
+//! Making names and facts agree again where an operation was cut short: by a crash, by a fault between two of its
+//! steps, or because this process stood still for so long that others have settled what it was at.
 //!
-//! Storage is the truth. For each name of an intent: what storage holds whole becomes a fact; what it holds
-//! torn, or without bytes, goes away there too. Nothing of that was ever acknowledged, so either is right;
-//! what matters is that both places say the same. Costs as much as was under way, not as much as is stored.
+//! As long as the intent of an operation stands nothing of it was acknowledged, so either of the two places may be
+//! followed; what matters is that both say the same. What storage holds is followed then (`settle.rs`): names are
+//! durable, and facts may be lost with the power where the metadata is embedded. Once others have settled an operation
+//! its names may be somebody else's, who was told that they stand: then the facts are followed (`repair.rs`), which
+//! other processes have and which are durable wherever there are any. Costs as much as was under way, not as much as is stored.
 
-use crate::metadata::intents::{Begun, Intent, IntentId};
-use crate::oci::digest::Digest;
-use crate::oci::repository::Repository;
-use crate::oci::tag::Tag;
-use crate::registry::derive::{self, Odd};
+use crate::metadata::error::Error as MetadataError;
+use crate::metadata::intents::{Intent, IntentId};
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
-use crate::storage::links::{Found, Link, Name};
+use crate::registry::unsettled::Unsettled;
+use crate::registry::{repair, settle};
 use futures_util::{StreamExt, stream};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-/// Settles all that the last run left under way. Answers how much that was. What cannot be settled is told,
-/// and stays for the next start: one damaged repository must not keep the others from being served.
-pub async fn all(registry: &Registry) -> Result<usize> {
+/// What became of operations that were left under way.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// Operations whose names and facts agree now.
+    pub settled: usize,
+    /// Those that could not be settled. That is told, and they stay: one damaged repository must not keep the others
+    /// from being served.
+    pub left: usize,
+}
+
+/// Settles all that was left under way by processes that are no more.
+pub async fn all(registry: &Registry) -> Result<Recovered> {
     const AT_ONCE: usize = 1024;
     const SIDE_BY_SIDE: usize = 32;
-    // Names that the last run wrote may still be on their way to the disk; facts must not overtake them.
-    registry.storage.links.sync().await?;
     let unsettled = Mutex::new(HashSet::new());
     let mut settled = 0;
     loop {
@@ -32,158 +38,254 @@ pub async fn all(registry: &Registry) -> Result<usize> {
         let mut pending = registry.metadata.intents.pending(AT_ONCE + left.len()).await?;
         pending.retain(|(id, _)| !left.contains(id));
         if pending.is_empty() {
-            return Ok(settled);
+            return Ok(Recovered { settled, left: left.len() });
         }
-        settled += pending.len();
+        if settled + left.len() == 0 {
+            // Names that they have written may still be on their way to the disk; facts must not overtake them.
+            registry.storage.links.sync().await?;
+        }
+        let before = left.len();
+        let count = pending.len();
         stream::iter(pending)
             .for_each_concurrent(SIDE_BY_SIDE, |(id, intent)| {
                 let unsettled = &unsettled;
                 async move {
-                    if !end(registry, id, &intent).await {
+                    if let Err(error) = end(registry, id, &intent).await {
+                        tell(&intent, &error);
                         unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
                     }
                 }
             })
             .await;
+        settled += before + count - unsettled.lock().unwrap_or_else(PoisonError::into_inner).len();
     }
 }
 
-/// Begins an operation on names, once no other process has them under its hands.
-pub async fn begin(registry: &Registry, intent: &Intent) -> Result<IntentId> {
-    const FIRST_WAIT: Duration = Duration::from_millis(5);
-    const WAIT_MAX: Duration = Duration::from_secs(10);
-    let id = IntentId::random();
-    let (mut wait, mut waited) = (FIRST_WAIT, Duration::ZERO);
-    loop {
-        match registry.metadata.intents.begin(id, intent).await {
-            Ok(Begun::Stands) => return Ok(id),
-            Ok(Begun::InTheWay) if waited > WAIT_MAX => return Err(Error::InTheWay),
-            Ok(Begun::InTheWay) => {}
-            Err(error) => {
-                // It may stand all the same, and nothing will come of it.
-                drop(registry.metadata.intents.end(id).await);
-                return Err(error.into());
-            }
+/// Comes back to operations of this process that could not be settled when they failed.
+pub async fn again(registry: &Registry) -> Recovered {
+    let mut recovered = Recovered::default();
+    for one in registry.unsettled.take() {
+        let done = match &one.intent {
+            Some(intent) => agree(registry, one.id, intent).await.is_ok(),
+            None => registry.metadata.intents.end(one.id).await.is_ok(),
+        };
+        if done {
+            recovered.settled += 1;
+        } else {
+            // It was told when it failed.
+            recovered.left += 1;
+            registry.unsettled.add(one);
         }
-        tokio::time::sleep(wait).await;
-        waited += wait;
-        wait = (wait * 2).min(Duration::from_millis(250));
     }
+    recovered
 }
 
-/// Hands on the answer of an operation; if it failed, its names and facts are made to agree first. Where even
-/// that fails the intent stays, for the next start.
+/// Hands on the answer of an operation; if it failed, its names and facts are made to agree first. `intent` tells all
+/// names that it may have touched. Where even that fails, `again` comes back to it.
 pub async fn after<T>(registry: &Registry, id: IntentId, intent: &Intent, answer: Result<T>) -> Result<T> {
-    if answer.is_err() {
-        match registry.storage.links.sync().await {
-            Ok(()) => drop(end(registry, id, intent).await),
-            Err(error) => unsettled(intent, &error.into()),
-        }
+    if answer.is_err()
+        && let Err(error) = agree(registry, id, intent).await
+    {
+        tell(intent, &error);
+        registry.unsettled.add(Unsettled { id, intent: Some(intent.clone()) });
     }
     answer
 }
 
-/// Settles an intent and ends it, if that can be done.
-async fn end(registry: &Registry, id: IntentId, intent: &Intent) -> bool {
-    let ended = async {
-        settle(registry, intent).await?;
-        Ok::<(), Error>(registry.metadata.intents.end(id).await?)
-    };
-    ended.await.inspect_err(|error| unsettled(intent, error)).is_ok()
+/// Makes the names and the facts of an operation of this process agree.
+async fn agree(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> {
+    if !registry.metadata.intents.holds(id) {
+        return repair::repair(registry, intent).await;
+    }
+    registry.storage.links.sync().await?;
+    match end(registry, id, intent).await {
+        Err(Error::Metadata(MetadataError::Overtaken)) => repair::repair(registry, intent).await,
+        ended => ended,
+    }
 }
 
-fn unsettled(intent: &Intent, error: &Error) {
-    tracing::error!(repository = %intent.repository, %error, "names and facts may differ until the next start");
+/// Settles an intent that stands, and ends it.
+async fn end(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> {
+    settle::settle(registry, id, intent).await?;
+    Ok(registry.metadata.intents.end(id).await?)
 }
 
-async fn settle(registry: &Registry, intent: &Intent) -> Result<()> {
-    let repository = &intent.repository;
-    let _removing = registry.locks.removing(repository).await;
-    for digest in &intent.blobs {
-        blob(registry, repository, digest).await?;
-    }
-    let mut tags: BTreeSet<Tag> = intent.tags.iter().cloned().collect();
-    for digest in &intent.manifests {
-        if intent.removing {
-            // Some of its tags may be gone from storage already, some from the metadata.
-            tags.extend(registry.metadata.manifests.forget(repository, digest).await?.unwrap_or_default());
-            tags.extend(tags_of(registry, repository, digest).await?);
-        }
-        manifest(registry, repository, digest).await?;
-    }
-    for tag in &tags {
-        self::tag(registry, repository, tag).await?;
-    }
-    Ok(())
+fn tell(intent: &Intent, error: &Error) {
+    tracing::error!(repository = %intent.repository, %error, "names and facts may differ until this is tried again");
 }
 
-async fn blob(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
-    let name = Name::Layer(*digest);
-    let linked = registry.storage.links.resolve(repository, &name).await? == Some(*digest);
-    match registry.storage.blobs.stat(digest).await? {
-        Some(size) if linked => registry.metadata.blobs.link(repository, digest, size, None).await?,
-        _ => {
-            registry.metadata.blobs.unlink(repository, digest).await?;
-            registry.storage.links.forget(repository, &[name]).await?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::metadata::open::Metadata;
+    use crate::metadata::postgres::database::TERM;
+    use crate::metadata::postgres::scratch::{self, Scratch};
+    use crate::oci::digest::Digest;
+    use crate::oci::reference::Reference;
+    use crate::oci::repository::Repository;
+    use crate::registry::config::Config;
+    use crate::registry::{manifests, pull};
+    use crate::storage::links::{Found, FoundRepository, Link, Links, Name};
+    use crate::storage::open::Storage;
+    use crate::{metadata, storage};
+    use bytes::Bytes;
+    use std::path::Path;
+    use std::sync::Arc;
+    use tokio::sync::Notify;
+
+    /// Names whose writing stands still, as if the process had been stopped just before it.
+    struct Standing {
+        names: Arc<dyn Links>,
+        reached: Notify,
+        go_on: Notify,
+    }
+
+    #[async_trait::async_trait]
+    impl Links for Standing {
+        async fn record(&self, repository: &Repository, links: &[Link]) -> storage::error::Result<()> {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+            self.names.record(repository, links).await
+        }
+
+        async fn forget(&self, repository: &Repository, names: &[Name]) -> storage::error::Result<()> {
+            self.names.forget(repository, names).await
+        }
+
+        async fn sync(&self) -> storage::error::Result<()> {
+            self.names.sync().await
+        }
+
+        async fn resolve(
+            &self,
+            repository: &Repository,
+            name: &Name,
+        ) -> storage::error::Result<Option<Digest>> {
+            self.names.resolve(repository, name).await
+        }
+
+        async fn walk(
+            &self,
+            repository: &Repository,
+            visit: &mut (dyn FnMut(Found) + Send),
+        ) -> storage::error::Result<()> {
+            self.names.walk(repository, visit).await
+        }
+
+        async fn repositories(&self) -> storage::error::Result<Vec<FoundRepository>> {
+            self.names.repositories().await
+        }
+
+        async fn is_empty(&self) -> storage::error::Result<bool> {
+            self.names.is_empty().await
         }
     }
-    Ok(())
-}
 
-async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
-    let name = Name::Revision(*digest);
-    let linked = registry.storage.links.resolve(repository, &name).await? == Some(*digest);
-    let stored = derive::stored(registry, digest, vec![], registry.clock.unix_secs()).await?;
-    match stored {
-        Ok(facts) if linked => {
-            registry.metadata.manifests.put(repository, facts, false, None).await?;
-        }
-        // Whole, but no manifest that is taken here: not ours to remove.
-        Err(Odd::NotTaken(_)) if linked => {
-            registry.metadata.manifests.forget(repository, digest).await?;
-        }
-        _ => {
-            registry.metadata.manifests.forget(repository, digest).await?;
-            registry.storage.links.forget(repository, &[name]).await?;
-        }
+    async fn stored(folder: &Path) -> Storage {
+        storage::open::open(&storage::config::Config::default(), folder).await.unwrap()
     }
-    Ok(())
-}
 
-/// A tag is a fact if storage holds the manifest that it means. Whether that is a fact already does not count:
-/// another intent may stand for it, and be settled later.
-async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
-    let name = Name::Tag(tag.clone());
-    if let Some(digest) = registry.storage.links.resolve(repository, &name).await?
-        && registry.storage.links.resolve(repository, &Name::Revision(digest)).await? == Some(digest)
-    {
-        let now = registry.clock.unix_secs();
-        match derive::stored(registry, &digest, vec![tag.clone()], now).await? {
-            Ok(facts) => {
-                registry.metadata.manifests.put(repository, facts, false, None).await?;
-                return Ok(());
+    fn registry(storage: Storage, metadata: Metadata) -> Registry {
+        Registry::new(storage, metadata, Arc::new(SystemClock), Config::default())
+    }
+
+    fn manifest(named: &str) -> Bytes {
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"named":"{named}"}}}}"#
+        );
+        Bytes::from(text)
+    }
+
+    async fn push(registry: &Registry, named: &str) -> Result<Digest> {
+        let (app, tag) = ("app".parse().unwrap(), Reference::Tag("1".parse().unwrap()));
+        let pushed = manifests::put(registry, &app, &tag, vec![], None, manifest(named)).await?;
+        Ok(pushed.digest)
+    }
+
+    /// What the tag means, in storage and as a fact.
+    async fn meant(registry: &Registry) -> [Option<Digest>; 2] {
+        let (app, tag) = ("app".parse().unwrap(), "1".parse().unwrap());
+        let named = registry.storage.links.resolve(&app, &Name::Tag(tag)).await.unwrap();
+        let known = pull::resolve(registry, &app, &Reference::Tag("1".parse().unwrap())).await;
+        [named, known.ok().map(|resolved| resolved.digest)]
+    }
+
+    /// Ends the lease of the process that was there first, until another one has settled what it was at.
+    async fn settle_the_first(scratch: &Scratch, other: &Registry) {
+        let first = "UPDATE holdfast.replicas SET lease_ends = now() - interval '1 second' \
+            WHERE started = (SELECT min(started) FROM holdfast.replicas)";
+        loop {
+            scratch.run(first).await;
+            if all(other).await.unwrap().settled > 0 {
+                return;
             }
-            Err(Odd::NotTaken(_)) => {
-                registry.metadata.manifests.untag(repository, tag).await?;
-                return Ok(());
-            }
-            Err(Odd::Absent | Odd::OtherBytes) => {}
         }
     }
-    registry.metadata.manifests.untag(repository, tag).await?;
-    registry.storage.links.forget(repository, &[name]).await?;
-    Ok(())
-}
 
-async fn tags_of(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Vec<Tag>> {
-    let mut tags = Vec::new();
-    let mut visit = |found| {
-        if let Found::Link { link: Link::Tag(tag, meant), .. } = found
-            && meant == *digest
-        {
-            tags.push(tag);
-        }
-    };
-    registry.storage.links.walk(repository, &mut visit).await?;
-    Ok(tags)
+    #[tokio::test]
+    async fn who_stood_still_does_not_undo_what_others_were_told() {
+        let Some(scratch) = scratch::database().await else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let shared = stored(folder.path()).await;
+        let standing = Arc::new(Standing {
+            names: Arc::clone(&shared.links),
+            reached: Notify::new(),
+            go_on: Notify::new(),
+        });
+        let slow = Storage { links: Arc::clone(&standing) as _, ..shared };
+        let away = registry(slow, scratch.process(TERM).await);
+        let late = push(&away, "x");
+        let meanwhile = async {
+            standing.reached.notified().await;
+            let here = registry(stored(folder.path()).await, scratch.process(TERM).await);
+            settle_the_first(&scratch, &here).await;
+            let told = push(&here, "y").await.unwrap();
+            assert_eq!(meant(&here).await, [Some(told); 2]);
+            standing.go_on.notify_one();
+            // It puts right what it has written: one more step of its own on names.
+            standing.reached.notified().await;
+            standing.go_on.notify_one();
+            (here, told)
+        };
+        let (late, (here, told)) = tokio::join!(late, meanwhile);
+        assert!(matches!(late, Err(Error::Metadata(MetadataError::Overtaken))), "{late:?}");
+        assert_eq!(meant(&here).await, [Some(told); 2]);
+        assert_eq!(meant(&away).await, [Some(told); 2]);
+        let mut tags_and_revisions = Vec::new();
+        let mut visit = |found| tags_and_revisions.push(found);
+        here.storage.links.walk(&"app".parse().unwrap(), &mut visit).await.unwrap();
+        assert_eq!(
+            tags_and_revisions.len(),
+            2,
+            "of what came too late nothing is left: {tags_and_revisions:?}"
+        );
+        assert_eq!(again(&away).await, Recovered::default());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_settled_is_settled_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("metadata");
+        let opened = metadata::open::open(&metadata::config::Config::default(), &at, 0).await.unwrap();
+        let registry = registry(stored(folder.path()).await, opened.metadata);
+        let told = push(&registry, "x").await.unwrap();
+        let tag = "1".parse().unwrap();
+        let intent = Intent {
+            repository: "app".parse().unwrap(),
+            blobs: vec![],
+            manifests: vec![],
+            tags: vec![tag],
+            removing: true,
+        };
+        let id = crate::registry::turns::begin(&registry, &intent).await.unwrap();
+        // The fact is gone, the name is not, and then something failed.
+        let untagged = registry.metadata.manifests.untag(&intent.repository, &intent.tags[0], Some(id)).await;
+        assert!(untagged.unwrap());
+        registry.unsettled.add(Unsettled { id, intent: Some(intent) });
+        assert_eq!(all(&registry).await.unwrap(), Recovered::default(), "it is not for others to settle");
+        assert_eq!(again(&registry).await, Recovered { settled: 1, left: 0 });
+        assert_eq!(meant(&registry).await, [Some(told); 2]);
+        assert!(!registry.metadata.intents.holds(id));
+    }
 }

@@ -9,10 +9,18 @@ use crate::oci::upload::UploadId;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::sessions::Held;
-use crate::registry::{mount, recover};
+use crate::registry::{mount, turns};
 use crate::storage::blobs::{Sealed, Staged, Staging};
 use crate::storage::error::Error as StorageError;
 use crate::stream::ByteStream;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often it is told that a session is being written to: a quarter of the time after which it counts as idle, within
+/// these bounds.
+const BEAT_LEAST: Duration = Duration::from_secs(1);
+const BEAT_MOST: Duration = Duration::from_mins(1);
 
 /// Bytes on their way in.
 pub struct Chunk {
@@ -103,7 +111,7 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
             Ok(())
         }
         Err(error) => {
-            registry.metadata.intents.end(intent).await?;
+            turns::end(registry, intent).await;
             if matches!(error, Error::DigestMismatch { .. }) {
                 drop_session(registry, id).await?; // these bytes can never become right
             }
@@ -120,6 +128,8 @@ pub async fn whole(
     digest: &Digest,
 ) -> Result<()> {
     let id = UploadId::random();
+    // It has no session; so it is not taken for what an earlier process has left.
+    let _held = registry.sessions.hold(id);
     let algorithm = digest.algorithm();
     let staging = Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest) };
     let (intent, staged) = tokio::join!(intend(registry, repository, digest), async {
@@ -145,7 +155,7 @@ pub async fn whole(
     match sealed {
         Ok(size) => mount::hold(registry, repository, digest, size, intent).await,
         Err(error) => {
-            registry.metadata.intents.end(intent).await?;
+            turns::end(registry, intent).await;
             registry.storage.blobs.discard(id).await?;
             Err(error)
         }
@@ -158,37 +168,6 @@ pub async fn cancel(registry: &Registry, session: Session<'_>) -> Result<()> {
     drop_session(registry, session.id).await
 }
 
-/// Drops sessions that nobody has written to for long, and staged bytes without a session. Answers how many.
-pub async fn purge(registry: &Registry) -> Result<usize> {
-    const AT_ONCE: usize = 256;
-    let before = registry.clock.unix_secs().saturating_sub(registry.config.upload_idle_secs);
-    let mut dropped = 0;
-    loop {
-        let stale = registry.metadata.uploads.stale(before, AT_ONCE).await?;
-        let mut round = 0;
-        for upload in stale {
-            let Some(_held) = registry.sessions.hold(upload.id) else { continue };
-            // Somebody may have gone on with it since it was listed.
-            if registry.metadata.uploads.find(&upload.repository, upload.id).await?.as_ref() == Some(&upload)
-            {
-                drop_session(registry, upload.id).await?;
-                round += 1;
-            }
-        }
-        dropped += round;
-        if round < AT_ONCE {
-            break;
-        }
-    }
-    for id in registry.storage.blobs.staged_before(before).await? {
-        if let Some(_held) = registry.sessions.hold(id) {
-            drop_session(registry, id).await?;
-            dropped += 1;
-        }
-    }
-    Ok(dropped)
-}
-
 /// A session that is held for one request. Whether it is held already is told to its owner only.
 async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Upload, Held<'a>)> {
     status(registry, session).await?;
@@ -198,7 +177,7 @@ async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Uploa
 }
 
 async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
-    recover::begin(registry, &mount::intent(repository, digest)).await
+    turns::begin(registry, &mount::intent(repository, digest)).await
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.
@@ -207,7 +186,8 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
         return Err(Error::OutOfOrder { offset: upload.offset });
     }
     let Some(bytes) = chunk.bytes else { return Ok(upload) };
-    let staged = match registry.storage.blobs.stage(Staging { known, ..staging(&upload) }, bytes).await {
+    let writing = registry.storage.blobs.stage(Staging { known, ..staging(&upload) }, bytes);
+    let staged = match alive(registry, &upload, writing).await {
         Err(StorageError::StagedLost) => {
             // A power cut took staged bytes that the session counts. Beginning again is all that is left.
             drop_session(registry, upload.id).await?;
@@ -224,11 +204,36 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
     let Staged { size: offset, checkpoint, cut } = staged;
     let to = Progress { offset, checkpoint, touched: registry.clock.unix_secs() };
     if !registry.metadata.uploads.extend(&upload, to).await? {
-        return Err(Error::UploadUnknown);
+        // Another replica has moved it on, or closed it; what we have staged counts for nothing.
+        let found = registry.metadata.uploads.find(&upload.repository, upload.id).await?;
+        return Err(found.map_or(Error::UploadUnknown, |upload| Error::OutOfOrder { offset: upload.offset }));
     }
     match cut {
         None => Ok(Upload { offset, checkpoint, touched: to.touched, ..upload }),
         Some(cut) => Err(Error::Cut(cut)),
+    }
+}
+
+/// Tells now and then that somebody writes to a session, for as long as the writing takes: to other replicas it looks
+/// idle until the end of the body.
+async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Output = T>) -> T {
+    let beat = (Duration::from_secs(registry.config.upload_idle_secs) / 4).clamp(BEAT_LEAST, BEAT_MOST);
+    let mut ticks = tokio::time::interval_at(Instant::now() + beat, beat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut writing = pin!(writing);
+    loop {
+        tokio::select! {
+            written = &mut writing => return written,
+            _ = ticks.tick() => {}
+        }
+        let (offset, checkpoint) = (upload.offset, upload.checkpoint);
+        let touched = registry.clock.unix_secs();
+        // Whether it still stands where it did is asked at the end. The next beat comes, if this one could not be told.
+        let told = registry.metadata.uploads.extend(upload, Progress { offset, checkpoint, touched });
+        tokio::select! {
+            written = &mut writing => return written,
+            _ = told => {}
+        }
     }
 }
 
@@ -285,26 +290,52 @@ mod tests {
         (Registry::new(storage, opened.metadata, now, Config::default()), clock)
     }
 
-    #[tokio::test]
-    async fn only_uploads_that_stood_still_for_long_are_dropped() {
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_not_idle_while_a_body_comes() {
         let folder = tempfile::tempdir().unwrap();
         let (registry, clock) = registry(folder.path()).await;
         let app: Repository = "app".parse().unwrap();
-        let of = |id| Session { repository: &app, id, owner: "" };
-        let [old, held] = [0, 1].map(|_| begin(&registry, &app, Algorithm::Sha256, ""));
-        let (old, held) = (old.await.unwrap().id, held.await.unwrap().id);
-        append(&registry, of(old), chunk()).await.unwrap();
-        assert_eq!(purge(&registry).await.unwrap(), 0);
-        clock.advance(registry.config.upload_idle_secs + 60);
-        let fresh = begin(&registry, &app, Algorithm::Sha256, "").await.unwrap().id;
-        let writing = registry.sessions.hold(held).unwrap();
-        assert_eq!(purge(&registry).await.unwrap(), 1, "not the fresh one, and not the one being written to");
-        assert!(matches!(status(&registry, of(old)).await, Err(Error::UploadUnknown)));
-        assert!(status(&registry, of(fresh)).await.is_ok() && status(&registry, of(held)).await.is_ok());
-        let staged = registry.storage.blobs.staged_before(u64::MAX).await.unwrap();
-        assert_eq!(staged, [], "its bytes are gone");
-        drop(writing);
-        assert_eq!(purge(&registry).await.unwrap(), 1);
+        let id = begin(&registry, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let (sending, body) = tokio::sync::mpsc::unbounded_channel();
+        let bytes = futures_util::stream::unfold(body, |mut body| async {
+            body.recv().await.map(|piece: std::io::Result<Bytes>| (piece, body))
+        });
+        let slow = Chunk { length: None, range: None, bytes: Some(Box::pin(bytes)) };
+        let touched = async || registry.metadata.uploads.find(&app, id).await.unwrap().unwrap().touched;
+        let before = touched().await;
+        let watch = async {
+            clock.advance(600);
+            while touched().await == before {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(touched().await, before + 600);
+            sending.send(Ok(Bytes::from_static(b"begun"))).unwrap();
+            drop(sending);
+        };
+        let (appended, ()) =
+            tokio::join!(append(&registry, Session { repository: &app, id, owner: "" }, slow), watch);
+        assert_eq!(appended.unwrap().offset, 5);
+    }
+
+    #[tokio::test]
+    async fn of_two_replicas_that_write_one_is_told_where_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, clock) = registry(folder.path()).await;
+        // Its own storage too: within one process writers of an upload take turns.
+        let storage = storage::open::open(&storage::config::Config::default(), folder.path()).await.unwrap();
+        let there = Registry::new(storage, here.metadata.clone(), clock, Config::default());
+        let app: Repository = "app".parse().unwrap();
+        let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let of = || Session { repository: &app, id, owner: "" };
+        let (sending, body) = tokio::sync::oneshot::channel();
+        let bytes = Box::pin(futures_util::stream::once(async { Ok(body.await.unwrap()) }));
+        let late = append(&here, of(), Chunk { length: Some(5), range: None, bytes: Some(bytes) });
+        let meanwhile = async {
+            assert_eq!(append(&there, of(), chunk()).await.unwrap().offset, 5);
+            sending.send(Bytes::from_static(b"later")).unwrap();
+        };
+        let (late, ()) = tokio::join!(late, meanwhile);
+        assert!(matches!(late, Err(Error::OutOfOrder { offset: 5 })), "{late:?}");
     }
 
     #[tokio::test]

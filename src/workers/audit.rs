@@ -4,7 +4,8 @@
 use crate::clock::Clock;
 use crate::events::event::{Event, What};
 use crate::events::queue::Queue;
-use crate::metadata::audit::Audit;
+use crate::metadata::open::Metadata;
+use crate::workers::lease::Lease;
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 const GATHERED_MAX: usize = 4096;
 /// How often old events are dropped, in moments.
 const TRIM_EVERY: u64 = 600;
+/// How long other processes wait for one that drops them and says nothing more.
+const TERM: Duration = Duration::from_mins(15);
 
 /// `[audit]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +55,8 @@ struct Kept<'a> {
 
 /// Where events go.
 pub struct Trail {
-    /// The audit trail.
-    pub audit: Arc<dyn Audit>,
+    /// Where the trail stands, and who drops what is old of it.
+    pub metadata: Metadata,
     /// The queue, for what found no room in it.
     pub queue: Arc<Queue>,
     /// The time.
@@ -65,6 +68,7 @@ pub struct Trail {
 /// Writes events until `stop` is done, and then those that still wait.
 pub async fn run(trail: Trail, mut events: Receiver<Event>, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop.fuse());
+    let lease = Lease::new(&trail.metadata, &trail.clock, "audit trail", TERM);
     let mut gathered: HashMap<Event, (u64, u64)> = HashMap::new();
     let mut order: Vec<Event> = Vec::new();
     let mut budget = Budget(Budget::MAX);
@@ -98,12 +102,12 @@ pub async fn run(trail: Trail, mut events: Receiver<Event>, stop: impl Future<Ou
             write(&trail, &mut gathered, &mut order).await;
         }
         if ended {
-            return;
+            return lease.give_back().await;
         }
         // Sooner under a flood, so that it does not fill the disk meanwhile.
         if moment >= trimmed + TRIM_EVERY || written > trail.config.events_max / 8 + GATHERED_MAX as u64 {
             (trimmed, written) = (moment, 0);
-            trim(&trail).await;
+            trim(&trail, &lease).await;
         }
     }
 }
@@ -176,7 +180,7 @@ async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: 
         );
         rows.push((at_millis, json));
     }
-    if let Err(error) = trail.audit.append(rows).await {
+    if let Err(error) = trail.metadata.audit.append(rows).await {
         tracing::error!(%error, "events could not be kept; they stand in the log");
     }
     let dropped = trail.queue.take_dropped();
@@ -185,11 +189,11 @@ async fn write(trail: &Trail, gathered: &mut HashMap<Event, (u64, u64)>, order: 
     }
 }
 
-async fn trim(trail: &Trail) {
+async fn trim(trail: &Trail, lease: &Lease) {
     let oldest =
         trail.clock.unix_millis().saturating_sub(trail.config.keep_days.saturating_mul(24 * 3600 * 1000));
-    loop {
-        match trail.audit.trim(oldest, trail.config.events_max).await {
+    while lease.take().await {
+        match trail.metadata.audit.trim(oldest, trail.config.events_max).await {
             Ok(true) => tokio::task::yield_now().await,
             Ok(false) => return,
             Err(error) => {

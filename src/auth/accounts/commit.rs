@@ -7,12 +7,19 @@
 use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::document::{self, Document};
 use crate::auth::error::{Error, Result};
+use crate::metadata::intents::Begun;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Written;
 use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often something is tried again that somebody else changed at the same time.
 pub const TRIES: usize = 8;
+/// How long a name is waited for that another process is changing.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// Writes a document if the one that stands there is of version `seen`; 0: if there is none. `Stale` if it is not.
 pub async fn put<D: Document>(directory: &Directory, document: &D, seen: u64) -> Result<()> {
@@ -85,9 +92,21 @@ async fn change(
 ) -> Result<()> {
     let _alone = directory.locks.record(shelf, name).await;
     let mut way = UnderWay { directory, shelf, name, ended: false };
-    let Err(broke) = steps(directory, shelf, name, json, seen).await else {
-        way.ended = true;
-        return Ok(());
+    let broke = match begin(directory, shelf, name).await {
+        // Another process has the name: nothing is ours to settle.
+        Err(Error::Stale) => {
+            way.ended = true;
+            return Err(Error::Stale);
+        }
+        // It may have begun all the same; to settle the name ends that.
+        Err(error) => Broke::before(error),
+        Ok(()) => match steps(directory, shelf, name, json, seen).await {
+            Ok(()) => {
+                way.ended = true;
+                return Ok(());
+            }
+            Err(broke) => broke,
+        },
     };
     match settle_alone(directory, shelf, name).await {
         Ok(()) => {
@@ -108,8 +127,6 @@ async fn steps(
     json: Option<Bytes>,
     seen: u64,
 ) -> std::result::Result<(), Broke> {
-    // Where this fails the intent may stand all the same; to settle the name ends it.
-    directory.accounts.begin(shelf, name).await.map_err(Broke::before)?;
     let written = match &json {
         Some(json) => directory.records.put(shelf, name, json.clone(), seen).await,
         None => directory.records.remove(shelf, name, seen).await,
@@ -128,7 +145,23 @@ async fn steps(
     Ok(())
 }
 
+/// Waits until no other process has the name under its hands. One that has it for long makes of ours a change that came
+/// too late.
+async fn begin(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    while directory.accounts.begin(shelf, name).await? == Begun::InTheWay {
+        if began.elapsed() > WAIT_MAX {
+            return Err(Error::Stale);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    Ok(())
+}
+
 async fn settle_alone(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
+    // What is read of storage must still be so when it becomes the fact. To begin what has begun changes nothing.
+    begin(directory, shelf, name).await?;
     let record = directory.records.get(shelf, name).await?;
     match &record {
         Some(record) => directory.accounts.keep(shelf, name, record.clone()).await?,

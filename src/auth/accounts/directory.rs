@@ -17,9 +17,9 @@ use crate::metadata::accounts::Accounts;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Records;
 use moka::sync::Cache;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 /// Most names that are remembered while storage cannot be asked. Of others the intent, which stands, is enough.
 const UNSETTLED_MAX: usize = 10_000;
@@ -47,6 +47,8 @@ pub struct Directory {
     pub(crate) services: Cache<String, Known<Login>>,
     pub(crate) tokens: Cache<String, Known<Token>>,
     memory: RwLock<Memory>,
+    /// What has changed since all of it is being read anew; `None` while it is not.
+    noted: Mutex<Option<BTreeMap<(Shelf, String), Option<Record>>>>,
     generation: AtomicU64,
     publisher: Publisher,
 }
@@ -84,6 +86,7 @@ impl Directory {
             services: cache(login_bytes),
             tokens: cache(token_bytes),
             memory: RwLock::default(),
+            noted: Mutex::default(),
             generation: AtomicU64::new(0),
             publisher: Publisher::new(taker),
         }
@@ -99,6 +102,11 @@ impl Directory {
     pub fn has_token(&self, id: &str) -> bool {
         let now = self.clock.unix_secs();
         self.memory().tokens().get(id).is_some_and(|held| !held.is_expired(now))
+    }
+
+    /// Whether an account has this name, or one that differs only by case.
+    pub fn knows_account(&self, name: &str) -> bool {
+        self.memory().account_like(name).is_some()
     }
 
     /// Whether there is a user of ours of just this name, disabled or not.
@@ -126,7 +134,13 @@ impl Directory {
     /// A record stands so in both places now, or is gone from both. The generation moves last: what is read after it
     /// has moved is new.
     pub(crate) fn absorb(&self, shelf: Shelf, name: &str, record: Option<&Record>) {
-        let outdated = self.memory.write().unwrap_or_else(PoisonError::into_inner).apply(shelf, name, record);
+        let outdated = {
+            let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(noted) = &mut *self.noted() {
+                noted.insert((shelf, name.to_owned()), record.cloned());
+            }
+            memory.apply(shelf, name, record)
+        };
         if outdated {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
@@ -140,6 +154,32 @@ impl Directory {
         *self.memory.write().unwrap_or_else(PoisonError::into_inner) = memory;
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.publisher.publish(&self.memory);
+    }
+
+    /// From now on until `replace_noting` it is noted what changes: all of it is about to be read anew. One at a time.
+    pub(crate) fn note_changes(&self) {
+        *self.noted() = Some(BTreeMap::new());
+    }
+
+    /// All of it was read anew, but for what has changed meanwhile. Answers that: what was read of it may be newer yet.
+    pub(crate) fn replace_noting(&self, mut memory: Memory) -> Vec<(Shelf, String)> {
+        let mut noted = Vec::new();
+        {
+            let mut held = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+            for ((shelf, name), record) in self.noted().take().unwrap_or_default() {
+                memory.apply(shelf, &name, record.as_ref());
+                noted.push((shelf, name));
+            }
+            *held = memory;
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.publisher.publish(&self.memory);
+        noted
+    }
+
+    /// Only ever taken while the memory is held for writing, or alone.
+    fn noted(&self) -> MutexGuard<'_, Option<BTreeMap<(Shelf, String), Option<Record>>>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether storage, metadata and memory may tell different things of a name.

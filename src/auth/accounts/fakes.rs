@@ -6,6 +6,7 @@ use crate::auth::accounts::load;
 use crate::auth::error::Result;
 use crate::clock::FixedClock;
 use crate::metadata::accounts::Accounts;
+use crate::metadata::intents::Begun;
 use crate::oci::page::{Listed, Page};
 use crate::record::{Record, Shelf};
 use crate::storage::records::{FoundRecord, Records, Written};
@@ -248,9 +249,10 @@ impl Accounts for FakeAccounts {
         Ok(Listed { entries, more })
     }
 
-    async fn begin(&self, shelf: Shelf, name: &str) -> metadata::error::Result<()> {
+    async fn begin(&self, shelf: Shelf, name: &str) -> metadata::error::Result<Begun> {
         let begin = || {
             self.pending.lock().unwrap().insert((shelf, name.to_owned()));
+            Begun::Stands
         };
         self.faults.metadata(begin).await
     }

@@ -26,18 +26,27 @@ pub async fn load(directory: &Directory) -> Result<()> {
             break;
         }
     }
-    let mut memory = Memory::default();
-    for shelf in Shelf::ALL {
-        read(directory, shelf, &mut memory).await?;
-    }
-    directory.replace(memory);
+    directory.replace(read_all(directory).await?);
     removal::finish_all(directory).await;
     Ok(())
 }
 
+/// What is always at hand, as the metadata tells it now.
+pub async fn read_all(directory: &Directory) -> Result<Memory> {
+    let mut memory = Memory::default();
+    for shelf in Shelf::ALL {
+        read(directory, shelf, &mut memory).await?;
+    }
+    Ok(memory)
+}
+
+/// Settles changes that processes left half done which are no more. Answers how many.
+pub async fn settle(directory: &Directory) -> Result<usize> {
+    settle_some(directory, &mut HashSet::new()).await
+}
+
 /// Brings to its end what failed half way: for a clock to call. Answers how much that was.
 pub async fn mend(directory: &Directory) -> Result<usize> {
-    // Once: what others are about to change is pending too, and there may always be some of that.
     let settled = settle_some(directory, &mut HashSet::new()).await?;
     Ok(settled + removal::finish_all(directory).await)
 }

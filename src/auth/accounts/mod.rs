@@ -9,6 +9,7 @@
 pub mod commit;
 pub mod directory;
 pub mod document;
+pub mod follow;
 pub mod form;
 pub mod grant;
 pub mod grants;

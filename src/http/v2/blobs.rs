@@ -7,12 +7,13 @@ use crate::http::v2::answer::{Answer, empty, to_the_end};
 use crate::http::watch::watched;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
+use crate::registry::pull::Place;
 use crate::registry::{delete, pull};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LOCATION,
 };
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 /// Keeps a browser from guessing that a layer is a page.
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -35,6 +36,13 @@ pub async fn get(door: &Door, request: &Parts, repository: Repository, digest: D
         Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0, 0),
     };
+    let bytes = match status {
+        _ if head || length == 0 => None,
+        _ => match pull::place(&door.registry, &digest, first, length).await? {
+            Place::At(url) => return Ok(elsewhere(&digest, &url)),
+            Place::Here(bytes) => Some(bytes),
+        },
+    };
     let mut response = empty(status);
     let headers = response.headers_mut();
     match status {
@@ -55,14 +63,24 @@ pub async fn get(door: &Door, request: &Parts, repository: Repository, digest: D
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // What a digest names never changes, so a cache may keep it; a private one, since not everybody may read it.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
-    if !head && length > 0 {
-        let mut bytes = pull::blob(&door.registry, &digest, first, length).await?;
+    if let Some(mut bytes) = bytes {
         if request.version == Version::HTTP_2 {
             bytes = watched(bytes, door.stall * STALLS_A_CHUNK);
         }
         *response.body_mut() = Outgoing::Stream(bytes, length);
     }
     Ok(response)
+}
+
+/// Where the bytes are. The client asks there for the range that it has asked us for: the URL is signed without one. No
+/// cache may keep it, since it ends after some minutes, and opens to everybody until then.
+fn elsewhere(digest: &Digest, url: &str) -> Response<Outgoing> {
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, value(url));
+    headers.insert(CONTENT_DIGEST, value(digest.to_string()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// DELETE.

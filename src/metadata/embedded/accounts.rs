@@ -5,6 +5,7 @@ use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::embedded::{keys, long, rows};
 use crate::metadata::error::{Error, Result};
+use crate::metadata::intents::Begun;
 use crate::oci::page::{Listed, Page};
 use crate::record::{Record, Shelf};
 use bytes::{Bytes, BytesMut};
@@ -51,11 +52,11 @@ impl Accounts for Database {
         Ok(listed)
     }
 
-    async fn begin(&self, shelf: Shelf, name: &str) -> Result<()> {
+    async fn begin(&self, shelf: Shelf, name: &str) -> Result<Begun> {
         let key = pending(shelf, name)?;
         self.durable(move |transaction| {
             transaction.put(key, Vec::new());
-            Ok(())
+            Ok(Begun::Stands) // there is no other process
         })
         .await
     }
@@ -87,19 +88,13 @@ impl Accounts for Database {
     }
 
     async fn pending(&self, count: usize) -> Result<Vec<(Shelf, String)>> {
-        let mut pending = Vec::new();
-        self.each(keys::PENDING, keys::PENDING.to_vec(), count, |(rest, _)| {
-            if pending.len() == count {
-                return Ok(ControlFlow::Break(()));
+        self.left_over.records(count, |key| {
+            if self.get(key)?.is_none() {
+                return Ok(None);
             }
-            let named = keys::shelf_and_name(&rest);
-            pending.push(
-                named.ok_or_else(|| rows::damaged(&[keys::PENDING, &rest].concat(), "it names no record"))?,
-            );
-            Ok(ControlFlow::Continue(()))
+            let named = key.get(keys::PENDING.len()..).and_then(keys::shelf_and_name);
+            named.map(Some).ok_or_else(|| rows::damaged(key, "it names no record"))
         })
-        .await?;
-        Ok(pending)
     }
 
     async fn used(&self, uses: &[(String, u64)]) -> Result<()> {

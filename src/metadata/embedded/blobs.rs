@@ -43,7 +43,12 @@ impl Blobs for Database {
         .await
     }
 
-    async fn unlink(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
+    async fn unlink(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        _under: Option<IntentId>,
+    ) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
         self.seen(move |transaction| {
             let key = keys::link(&repository, &digest);

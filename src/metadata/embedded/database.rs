@@ -7,6 +7,7 @@
 use crate::metadata::config;
 use crate::metadata::embedded::committer::{Committer, Promise};
 use crate::metadata::embedded::folder::Folder;
+use crate::metadata::embedded::left_over::LeftOver;
 use crate::metadata::embedded::open_uploads::OpenUploads;
 use crate::metadata::embedded::transaction::Transaction;
 use crate::metadata::embedded::{keys, rows};
@@ -28,6 +29,7 @@ pub struct Database {
     // Above the folder: the thread ends before the engine is closed.
     pub(in crate::metadata::embedded) committer: Committer,
     pub(in crate::metadata::embedded) uploads: Arc<OpenUploads>,
+    pub(in crate::metadata::embedded) left_over: LeftOver,
     folder: Arc<Folder>,
 }
 
@@ -38,9 +40,10 @@ impl Database {
         let (folder, moved_aside) = Folder::open(engine, folder, unix_secs)?;
         let folder = Arc::new(folder);
         let uploads = Arc::new(OpenUploads::of(stored_uploads(&folder)?));
+        let left_over = folder.with(LeftOver::of)?;
         let later = Arc::clone(&uploads);
         let committer = Committer::start(Arc::clone(&folder), Box::new(move |all| later.take_changes(all)))?;
-        Ok((Self { committer, uploads, folder }, moved_aside))
+        Ok((Self { committer, uploads, left_over, folder }, moved_aside))
     }
 
     /// The value of a key.

@@ -5,7 +5,6 @@ use crate::metadata::embedded::{keys, long, rows};
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
 use bytes::Bytes;
-use std::ops::ControlFlow;
 
 #[async_trait::async_trait]
 impl Intents for Database {
@@ -16,28 +15,21 @@ impl Intents for Database {
         Ok(Begun::Stands) // there is no other process
     }
 
+    fn holds(&self, id: IntentId) -> bool {
+        // A row that cannot be read now is told of by whatever is done under it.
+        self.get(&keys::intent(id)).map_or(true, |row| row.is_some())
+    }
+
     async fn end(&self, id: IntentId) -> Result<()> {
         self.seen(move |transaction| long::remove(transaction, keys::intent(id))).await
     }
 
     async fn pending(&self, count: usize) -> Result<Vec<(IntentId, Intent)>> {
-        let mut pending = Vec::new();
-        self.each(keys::INTENTS, keys::INTENTS.to_vec(), count, |(rest, _)| {
-            if pending.len() == count {
-                return Ok(ControlFlow::Break(()));
-            }
-            let key = [keys::INTENTS, &rest].concat();
-            let id = keys::intent_id(&rest).ok_or_else(|| rows::damaged(&key, "it names no intent"))?;
-            if let Some(row) = long::get(|key| self.get(key), &key)? {
-                pending.push((id, rows::read(&key, &row, |row| serde_json::from_slice(row).ok())?));
-            }
-            Ok(ControlFlow::Continue(()))
+        self.left_over.intents(count, |key| {
+            let Some(row) = long::get(|key| self.get(key), key)? else { return Ok(None) };
+            let id = key.get(keys::INTENTS.len()..).and_then(keys::intent_id);
+            let id = id.ok_or_else(|| rows::damaged(key, "it names no intent"))?;
+            Ok(Some((id, rows::read(key, &row, |row| serde_json::from_slice(row).ok())?)))
         })
-        .await?;
-        Ok(pending)
-    }
-
-    fn still_alive(&self) -> bool {
-        true
     }
 }

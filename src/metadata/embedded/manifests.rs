@@ -70,7 +70,7 @@ impl Manifests for Database {
         .await
     }
 
-    async fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool> {
+    async fn untag(&self, repository: &Repository, tag: &Tag, _under: Option<IntentId>) -> Result<bool> {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.seen(move |transaction| {
             let Some(tagged) = tagged(transaction, &repository, &tag)? else { return Ok(false) };
@@ -81,7 +81,12 @@ impl Manifests for Database {
         .await
     }
 
-    async fn forget(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<Tag>>> {
+    async fn forget(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        _under: Option<IntentId>,
+    ) -> Result<Option<Vec<Tag>>> {
         let (repository, digest) = (repository.clone(), *digest);
         self.seen(move |transaction| forget(transaction, &repository, &digest)).await
     }

@@ -16,6 +16,7 @@ pub mod folder;
 pub mod intents;
 pub mod keys;
 pub mod leases;
+pub mod left_over;
 pub mod long;
 pub mod manifests;
 pub mod open_uploads;

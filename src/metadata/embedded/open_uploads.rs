@@ -38,6 +38,15 @@ impl Table {
         self.since.get_or_insert_with(Instant::now);
         first
     }
+
+    fn close(&mut self, id: UploadId) -> Option<First> {
+        self.open.remove(&id)?;
+        if self.stored.contains(&id) {
+            return Some(self.change(id));
+        }
+        self.changed.remove(&id);
+        Some(First(false))
+    }
 }
 
 impl OpenUploads {
@@ -79,15 +88,20 @@ impl OpenUploads {
         Some(table.change(upload.id))
     }
 
+    /// Whether an upload is open.
+    pub fn is_open(&self, id: UploadId) -> bool {
+        self.table().open.contains_key(&id)
+    }
+
     /// Closes an upload. `None`: it was not open.
     pub fn close(&self, id: UploadId) -> Option<First> {
+        self.table().close(id)
+    }
+
+    /// Closes an upload that stands so in every field. `None`: it does not.
+    pub fn close_unchanged(&self, upload: &Upload) -> Option<First> {
         let mut table = self.table();
-        table.open.remove(&id)?;
-        if table.stored.contains(&id) {
-            return Some(table.change(id));
-        }
-        table.changed.remove(&id);
-        Some(First(false))
+        (table.open.get(&upload.id)? == upload).then(|| table.close(upload.id))?
     }
 
     /// At most `count` uploads that were last written before `touched`.

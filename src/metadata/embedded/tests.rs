@@ -2,6 +2,7 @@
 //! use, damaged or full, and commits that a crash cuts off.
 
 use crate::metadata::accounts::Accounts;
+use crate::metadata::accounts_contract;
 use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::config::{Config, Engine};
@@ -18,6 +19,7 @@ use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use crate::record::{Record, Shelf};
 use crate::secret::Secret;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -64,8 +66,7 @@ mod of_images {
 }
 
 mod of_accounts {
-    use super::{Engine, opened};
-    use crate::metadata::accounts_contract;
+    use super::{Engine, accounts_contract, opened};
     accounts_contract::every_rule!(keep_the_contract);
 }
 
@@ -73,7 +74,7 @@ for_each_engine! {
     what_was_written_is_there_after_a_restart, what_was_answered_survives_a_kill,
     one_folder_has_one_user, garbage_is_moved_aside, a_cut_file_is_moved_aside_or_read_whole,
     the_other_engine_s_database_is_moved_aside, two_moved_aside_do_not_meet,
-    damaged_rows_are_told, damaged_rows_of_accounts_are_told, the_folder_is_for_its_owner_alone,
+    what_the_last_run_left_is_told_and_nothing_else, damaged_rows_are_told, damaged_rows_of_accounts_are_told, the_folder_is_for_its_owner_alone,
     accounts_and_keys_survive_a_kill, a_missing_piece_is_told, another_format_is_moved_aside,
 }
 
@@ -234,7 +235,7 @@ async fn the_other_engine_s_database_is_moved_aside(engine: Engine) {
     let (metadata, moved_aside) = opened(engine, &folder).await.unwrap();
     assert!(file(other, &moved_aside.unwrap()).exists());
     assert!(!metadata.completeness.is_complete().await.unwrap());
-    assert!(!metadata.manifests.untag(&repo("app"), &tag("1")).await.unwrap());
+    assert!(!metadata.manifests.untag(&repo("app"), &tag("1"), None).await.unwrap());
 }
 
 async fn two_moved_aside_do_not_meet(engine: Engine) {
@@ -285,19 +286,21 @@ async fn damaged_rows_are_told(engine: Engine) {
         database.put(&app, manifest("m", &["1"]), true, None).await.err(),
         database.put(&app, manifest("new", &[]), true, None).await.err(),
         database.put(&app, manifest("new", &["1"]), true, None).await.err(),
-        database.untag(&app, &one).await.err(),
-        Manifests::forget(&database, &app, &digest).await.err(),
+        database.untag(&app, &one, None).await.err(),
+        Manifests::forget(&database, &app, &digest, None).await.err(),
         database.tags(&app, &page).await.err(),
         database.repositories(&page).await.err(),
         database.referrers(&app, &digest, None, &page).await.err(),
         database.size(&app, &digest).await.err(),
         database.holders(&digest, None, 9).await.err(),
-        database.unlink(&app, &digest).await.err(),
-        Intents::pending(&database, 9).await.err(),
+        database.unlink(&app, &digest, None).await.err(),
     ];
     for (number, answer) in answers.iter().enumerate() {
         assert!(matches!(answer, Some(Error::Damaged(_))), "answer {number} is {answer:?}");
     }
+    drop(database);
+    let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
+    assert!(matches!(Intents::pending(&database, 9).await, Err(Error::Damaged(_))));
 }
 
 async fn damaged_rows_of_accounts_are_told(engine: Engine) {
@@ -328,7 +331,6 @@ async fn damaged_rows_of_accounts_are_told(engine: Engine) {
         Accounts::find(&database, Shelf::Users, "short").await.err(),
         Accounts::list(&database, Shelf::Users, &Page::first(9)).await.err(),
         Accounts::keep(&database, Shelf::Users, "a", record).await.err(),
-        Accounts::pending(&database, 9).await.err(),
         Accounts::last_used(&database, "good").await.err(),
         SigningKeys::all(&database).await.err(),
         SigningKeys::add(&database, &key, 0).await.err(),
@@ -350,6 +352,44 @@ async fn damaged_rows_of_accounts_are_told(engine: Engine) {
     database.durable(write).await.unwrap();
     assert!(matches!(Audit::newest(&database, None, 9).await, Err(Error::Damaged(_))));
     assert!(matches!(Audit::append(&database, vec![(1, "{}".into())]).await, Err(Error::Damaged(_))));
+    drop(database);
+    let (database, _) = Database::open(engine, folder.path(), 7).unwrap();
+    assert!(matches!(Accounts::pending(&database, 9).await, Err(Error::Damaged(_))));
+}
+
+/// What a run has begun is for the next one to settle, never for itself.
+async fn what_the_last_run_left_is_told_and_nothing_else(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let (left, running): ([_; 3], _) = ([(); 3].map(|()| IntentId::random()), IntentId::random());
+    let told = async |metadata: &Metadata, count| -> BTreeSet<_> {
+        let pending = metadata.intents.pending(count).await.unwrap();
+        assert!(pending.iter().all(|(_, told)| *told == intent("app")));
+        pending.into_iter().map(|(id, _)| id.0).collect()
+    };
+    let (metadata, _) = opened(engine, folder.path()).await.unwrap();
+    for id in left {
+        assert_eq!(metadata.intents.begin(id, &intent("app")).await.unwrap(), Begun::Stands);
+    }
+    for name in ["a", "b"] {
+        accounts_contract::begin(&metadata, Shelf::Users, name).await;
+    }
+    assert!(told(&metadata, 9).await.is_empty());
+    drop(metadata);
+    let (metadata, _) = opened(engine, folder.path()).await.unwrap();
+    assert_eq!(metadata.intents.begin(running, &intent("app")).await.unwrap(), Begun::Stands);
+    accounts_contract::begin(&metadata, Shelf::Users, "running").await;
+    assert_eq!(told(&metadata, 9).await, left.map(|id| id.0).into());
+    assert_eq!(told(&metadata, 2).await.len(), 2);
+    assert!(metadata.intents.holds(left[0]) && metadata.intents.holds(running));
+    metadata.intents.end(left[0]).await.unwrap();
+    metadata.blobs.link(&repo("app"), &digest_of("b"), 1, Some(left[1])).await.unwrap();
+    assert_eq!(told(&metadata, 9).await, [left[2].0].into());
+    assert_eq!(metadata.accounts.pending(1).await.unwrap().len(), 1);
+    assert_eq!(metadata.accounts.pending(0).await.unwrap(), []);
+    metadata.accounts.forget(Shelf::Users, "a").await.unwrap();
+    assert_eq!(metadata.accounts.pending(9).await.unwrap(), [(Shelf::Users, "b".into())]);
+    metadata.accounts.keep(Shelf::Users, "b", Record { version: 1, json: "{}".into() }).await.unwrap();
+    assert_eq!(metadata.accounts.pending(9).await.unwrap(), []);
 }
 
 async fn the_folder_is_for_its_owner_alone(engine: Engine) {
@@ -376,7 +416,7 @@ async fn accounts_and_keys_survive_a_kill(engine: Engine) {
     let (metadata, _) = opened(engine, &folder.path().join("live")).await.unwrap();
     let large = |version: u64| Record { version, json: vec![version as u8; 20_000].into() };
     for round in 1..6 {
-        metadata.accounts.begin(Shelf::Users, "changing").await.unwrap();
+        accounts_contract::begin(&metadata, Shelf::Users, "changing").await;
         metadata.accounts.keep(Shelf::Users, "a", large(round)).await.unwrap();
         metadata.accounts.keep(Shelf::Tokens, &round.to_string(), large(1)).await.unwrap();
         if round > 1 {

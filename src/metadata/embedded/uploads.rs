@@ -27,8 +27,16 @@ impl Uploads for Database {
         Ok(extended.inspect(|first| self.see_to(first)).is_some())
     }
 
+    async fn is_open(&self, id: UploadId) -> Result<bool> {
+        Ok(self.uploads.is_open(id))
+    }
+
     async fn close(&self, id: UploadId) -> Result<bool> {
         Ok(self.uploads.close(id).inspect(|first| self.see_to(first)).is_some())
+    }
+
+    async fn close_unchanged(&self, upload: &Upload) -> Result<bool> {
+        Ok(self.uploads.close_unchanged(upload).inspect(|first| self.see_to(first)).is_some())
     }
 
     async fn stale(&self, touched: u64, count: usize) -> Result<Vec<Upload>> {

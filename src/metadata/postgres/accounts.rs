@@ -6,6 +6,7 @@
 
 use crate::metadata::accounts::Accounts;
 use crate::metadata::error::{Error, Result};
+use crate::metadata::intents::Begun;
 use crate::metadata::postgres::columns::{answer, column, count, damaged, last, number, unsigned};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::intents::Beginning;
@@ -14,7 +15,6 @@ use crate::oci::page::{Listed, Page};
 use crate::record::{NAME_BYTES_MAX, Record, Shelf};
 use sqlx::postgres::PgRow;
 use std::sync::PoisonError;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// About so many bytes of records are listed at once.
@@ -62,28 +62,23 @@ impl Accounts for Database {
         Ok(Listed { entries: rows.iter().map(named).collect::<Result<_>>()?, more })
     }
 
-    async fn begin(&self, shelf: Shelf, name: &str) -> Result<()> {
-        const FIRST_WAIT: Duration = Duration::from_millis(5);
-        const WAIT_MAX: Duration = Duration::from_secs(10);
+    async fn begin(&self, shelf: Shelf, name: &str) -> Result<Begun> {
+        const TRIES: usize = 3;
         demand_name(shelf, name)?;
-        let (mut wait, mut waited) = (FIRST_WAIT, Duration::ZERO);
-        while waited < WAIT_MAX {
+        for _ in 0..TRIES {
             let me = self.replica.id();
             let begin = Statement::new("SELECT holdfast.begin_record($1, $2, $3)");
             let begin = begin.bind(shelf.as_str()).bind(name).bind(me);
             match Beginning::read(&self.write(begin).await?)? {
                 Beginning::Stands => {
                     self.note_change(shelf, name, Some(me));
-                    return Ok(());
+                    return Ok(Begun::Stands);
                 }
+                Beginning::InTheWay => return Ok(Begun::InTheWay),
                 Beginning::Lapsed => self.replica.beat().await?,
-                Beginning::InTheWay => {}
             }
-            tokio::time::sleep(wait).await;
-            waited += wait;
-            wait = (wait * 2).min(Duration::from_millis(250));
         }
-        Err(Error::Unreachable(format!("another replica is changing {} {name:?}", shelf.as_str())))
+        Err(Error::Unreachable("the lease of this replica ends as soon as it is renewed".into()))
     }
 
     async fn keep(&self, shelf: Shelf, name: &str, record: Record) -> Result<()> {

@@ -40,14 +40,23 @@ impl Blobs for Database {
             .bind(size.cast_signed())
             .bind(fulfilled.map(|id| id.0))
             .bind(self.replica.id());
-        if answer(&self.write(link).await?)? { Ok(()) } else { Err(Error::Overtaken) }
+        let linked = answer(&self.write(link).await?)?;
+        self.release(fulfilled);
+        if linked { Ok(()) } else { Err(Error::Overtaken) }
     }
 
-    async fn unlink(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let unlink = "DELETE FROM holdfast.holds WHERE digest = $2 \
-            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1) RETURNING true";
-        let unlink = Statement::new(unlink).bind(repository.as_str()).bind(digest.hash());
-        Ok(!self.write(unlink).await?.is_empty())
+    async fn unlink(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        under: Option<IntentId>,
+    ) -> Result<bool> {
+        let unlink = Statement::new("SELECT holdfast.unlink_blob($1, $2, $3, $4)")
+            .bind(repository.as_str())
+            .bind(digest.hash())
+            .bind(under.map(|id| id.0))
+            .bind(self.replica.id());
+        answer(&self.write(unlink).await?)
     }
 
     async fn holders(

@@ -1,6 +1,7 @@
 //! Open metadata in PostgreSQL. What its statements mean stands in the files that are named like the traits.
 
 use crate::metadata::error::Result;
+use crate::metadata::intents::IntentId;
 use crate::metadata::postgres::columns::{column, damaged};
 use crate::metadata::postgres::config::Config;
 use crate::metadata::postgres::connections::{Connections, Limits, server};
@@ -32,6 +33,8 @@ pub struct Database {
     pub(in crate::metadata::postgres) process: Uuid,
     /// Records that this process is changing, and as whom it began.
     pub(in crate::metadata::postgres) changing: Mutex<HashMap<(Shelf, String), Uuid>>,
+    /// Intents that this process holds, and as whom.
+    pub(in crate::metadata::postgres) holding: Mutex<HashMap<IntentId, Uuid>>,
     pub(in crate::metadata::postgres) paper: tokio::sync::Mutex<Paper>,
     id: Uuid,
 }
@@ -56,6 +59,7 @@ impl Database {
             own,
             process: Uuid::new_v4(),
             changing: Mutex::default(),
+            holding: Mutex::default(),
             paper: tokio::sync::Mutex::new(Paper::from(column(about, "last_change")?)),
             id: column(about, "id")?,
         })

@@ -13,6 +13,9 @@ const NOT_NOW: [&str; 10] =
 
 const DISK_FULL: &str = "53100";
 
+/// What `holdfast.demand_intent` raises.
+const OVERTAKEN: &str = "HF001";
+
 fn state(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
@@ -39,6 +42,7 @@ pub fn told(error: sqlx::Error) -> Error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Error::Damaged(error.to_string()),
         sqlx::Error::Database(_) => match state(&error).as_deref() {
             Some(DISK_FULL) => Error::Full,
+            Some(OVERTAKEN) => Error::Overtaken,
             Some(state) if UNDONE.contains(&state) || NOT_NOW.contains(&state) || state.starts_with("08") => {
                 Error::Unreachable(error.to_string())
             }

@@ -8,6 +8,9 @@ use crate::metadata::postgres::statement::Statement;
 use crate::oci::digest::Digest;
 use crate::oci::tag::Tag;
 use sqlx::postgres::PgRow;
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+use uuid::Uuid;
 
 /// Intents that were adopted.
 const PENDING: &str = "SELECT intents.id, repositories.name AS repository, removing, blobs, manifests, tags \
@@ -41,8 +44,12 @@ impl Intents for Database {
     async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun> {
         const TRIES: usize = 3;
         for _ in 0..TRIES {
-            match self.begin_as(id, intent).await? {
-                Beginning::Stands => return Ok(Begun::Stands),
+            let me = self.replica.id();
+            match self.begin_as(id, intent, me).await? {
+                Beginning::Stands => {
+                    self.held().insert(id, me);
+                    return Ok(Begun::Stands);
+                }
                 Beginning::InTheWay => return Ok(Begun::InTheWay),
                 Beginning::Lapsed => self.replica.beat().await?,
             }
@@ -51,6 +58,7 @@ impl Intents for Database {
     }
 
     async fn end(&self, id: IntentId) -> Result<()> {
+        self.release(Some(id));
         let end = Statement::new("DELETE FROM holdfast.intents WHERE id = $1 AND replica = $2");
         self.write(end.bind(id.0).bind(self.replica.id())).await.map(|_| ())
     }
@@ -59,20 +67,34 @@ impl Intents for Database {
         let me = self.replica.id();
         self.adopt(me).await?;
         let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
-        self.read(asked).await?.iter().map(read).collect()
+        let pending: Vec<_> = self.read(asked).await?.iter().map(read).collect::<Result<_>>()?;
+        self.held().extend(pending.iter().map(|(id, _)| (*id, me)));
+        Ok(pending)
     }
 
-    fn still_alive(&self) -> bool {
-        self.replica.is_alive()
+    fn holds(&self, id: IntentId) -> bool {
+        self.replica.is_alive() && self.held().get(&id) == Some(&self.replica.id())
     }
 }
 
 impl Database {
-    async fn begin_as(&self, id: IntentId, intent: &Intent) -> Result<Beginning> {
+    /// Intents that this process has begun or was handed, and as whom.
+    fn held(&self) -> MutexGuard<'_, HashMap<IntentId, Uuid>> {
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An intent was fulfilled, or is lost: it is not held any more.
+    pub fn release(&self, id: Option<IntentId>) {
+        if let Some(id) = id {
+            self.held().remove(&id);
+        }
+    }
+
+    async fn begin_as(&self, id: IntentId, intent: &Intent, me: Uuid) -> Result<Beginning> {
         let tags: Vec<&str> = intent.tags.iter().map(Tag::as_str).collect();
         let begin = Statement::new("SELECT holdfast.begin_intent($1, $2, $3, $4, $5, $6, $7)")
             .bind(id.0)
-            .bind(self.replica.id())
+            .bind(me)
             .bind(intent.repository.as_str())
             .bind(intent.removing)
             .bind(hashes(&intent.blobs))
@@ -82,7 +104,7 @@ impl Database {
     }
 
     /// Takes over what replicas had under their hands whose leases ended.
-    pub async fn adopt(&self, heir: uuid::Uuid) -> Result<()> {
+    pub async fn adopt(&self, heir: Uuid) -> Result<()> {
         self.write(Statement::new("SELECT holdfast.adopt($1)").bind(heir)).await.map(|_| ())
     }
 }

@@ -107,26 +107,40 @@ impl Manifests for Database {
         let rows = self.write(put).await?;
         let row = rows.first().ok_or_else(|| damaged("overtaken"))?;
         if column(row, "overtaken")? {
+            self.release(fulfilled);
             return Err(Error::Overtaken);
         }
         match column::<Option<Vec<Vec<u8>>>>(row, "absent")? {
             Some(absent) => {
                 Ok(Put::Absent(absent.iter().map(|hash| read_digest(hash)).collect::<Result<_>>()?))
             }
-            None => Ok(Put::Recorded),
+            None => {
+                self.release(fulfilled);
+                Ok(Put::Recorded)
+            }
         }
     }
 
-    async fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool> {
-        let untag = "DELETE FROM holdfast.tags WHERE name = $2 \
-            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1) RETURNING true";
-        let untag = Statement::new(untag).bind(repository.as_str()).bind(tag.as_str());
-        Ok(!self.write(untag).await?.is_empty())
+    async fn untag(&self, repository: &Repository, tag: &Tag, under: Option<IntentId>) -> Result<bool> {
+        let untag = Statement::new("SELECT holdfast.untag($1, $2, $3, $4)")
+            .bind(repository.as_str())
+            .bind(tag.as_str())
+            .bind(under.map(|id| id.0))
+            .bind(self.replica.id());
+        answer(&self.write(untag).await?)
     }
 
-    async fn forget(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<Tag>>> {
-        let forget = Statement::new("SELECT holdfast.forget_manifest($1, $2)");
-        let forget = forget.bind(repository.as_str()).bind(digest.hash());
+    async fn forget(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        under: Option<IntentId>,
+    ) -> Result<Option<Vec<Tag>>> {
+        let forget = Statement::new("SELECT holdfast.forget_manifest($1, $2, $3, $4)")
+            .bind(repository.as_str())
+            .bind(digest.hash())
+            .bind(under.map(|id| id.0))
+            .bind(self.replica.id());
         let tags: Option<Vec<String>> = answer(&self.write(forget).await?)?;
         tags.map(|tags| tags.iter().map(|tag| parsed("name", tag)).collect()).transpose()
     }

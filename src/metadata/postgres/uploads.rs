@@ -65,6 +65,23 @@ impl Uploads for Database {
         answer(&self.write(Statement::new("SELECT holdfast.close_upload($1)").bind(uuid(id))).await?)
     }
 
+    async fn is_open(&self, id: UploadId) -> Result<bool> {
+        let asked = Statement::new("SELECT true FROM holdfast.uploads WHERE id = $1");
+        Ok(!self.read(asked.bind(uuid(id))).await?.is_empty())
+    }
+
+    async fn close_unchanged(&self, upload: &Upload) -> Result<bool> {
+        let close = "DELETE FROM holdfast.uploads WHERE id = $1 AND repository = $2 AND taken = $3 \
+            AND checkpoint IS NOT DISTINCT FROM $4 AND touched = $5 RETURNING true";
+        let close = Statement::new(close)
+            .bind(uuid(upload.id))
+            .bind(upload.repository.as_str())
+            .bind(number(upload.offset))
+            .bind(checkpoint(upload.checkpoint))
+            .bind(number(upload.touched));
+        Ok(!self.write(close).await?.is_empty())
+    }
+
     async fn stale(&self, touched: u64, count_max: usize) -> Result<Vec<Upload>> {
         let asked = Statement::new(STALE).bind(number(touched)).bind(count(count_max));
         self.read(asked).await?.iter().map(read).collect()

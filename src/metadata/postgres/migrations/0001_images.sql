@@ -25,6 +25,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION holdfast.fulfil IS 'Ends an intent. False: it is not the replica''s any more';
 
+CREATE FUNCTION holdfast.demand_intent(_intent uuid, _replica uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF _intent IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM FROM holdfast.intents WHERE id = _intent AND replica = _replica FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the intent is not this replica''s any more' USING ERRCODE = 'HF001';
+    END IF;
+END $$;
+COMMENT ON FUNCTION holdfast.demand_intent IS 'Fails (HF001) if an intent is not the replica''s any more; it goes on standing';
+
+CREATE FUNCTION holdfast.unlink_blob(_repository text, _digest bytea, _intent uuid, _replica uuid)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM holdfast.demand_intent(_intent, _replica);
+    DELETE FROM holdfast.holds WHERE digest = _digest
+        AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = _repository);
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION holdfast.unlink_blob IS 'A repository holds a blob no longer. False: it did not before';
+
+CREATE FUNCTION holdfast.untag(_repository text, _tag text, _intent uuid, _replica uuid)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM holdfast.demand_intent(_intent, _replica);
+    DELETE FROM holdfast.tags WHERE name = _tag
+        AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = _repository);
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION holdfast.untag IS 'Removes a tag. False: there was none';
+
 CREATE FUNCTION holdfast.link_blob(_repository text, _digest bytea, _size bigint, _intent uuid, _replica uuid)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -96,11 +128,13 @@ END $$;
 COMMENT ON FUNCTION holdfast.put_manifest IS
     'Records a manifest, its tags and what it refers to, unless it names what is absent or was overtaken';
 
-CREATE FUNCTION holdfast.forget_manifest(_repository text, _digest bytea) RETURNS text[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION holdfast.forget_manifest(_repository text, _digest bytea, _intent uuid, _replica uuid)
+RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
     _id bigint;
     _tags text[];
 BEGIN
+    PERFORM holdfast.demand_intent(_intent, _replica);
     SELECT repository_id INTO _id FROM holdfast.manifests
         WHERE repository_id = (SELECT id FROM holdfast.repositories WHERE name = _repository) AND digest = _digest
         FOR UPDATE;

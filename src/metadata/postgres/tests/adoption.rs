@@ -44,7 +44,7 @@ async fn what_a_dead_process_left_is_handed_to_one() {
     let (dead, b, c) = (scratch.open(term).await, scratch.open(TERM).await, scratch.open(TERM).await);
     let (id, begun) = begin(&dead, "+m:x,t:1").await;
     assert_eq!(begun, Begun::Stands);
-    Accounts::begin(&*dead, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*dead, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     assert_eq!(begin(&b, "-m:x").await.1, Begun::InTheWay);
     assert_eq!(intents(&b).await, [], "it lives");
     drop(dead);
@@ -118,11 +118,11 @@ async fn a_record_that_others_settled_is_not_changed_behind_their_backs() {
     let Some(scratch) = scratch::database().await else { return };
     let (away, heir) = (scratch.open(TERM).await, scratch.open(TERM).await);
     keep_user(&away, "alice", 1).await.unwrap();
-    Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     suspend(&scratch, &away).await;
     assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap().len(), 1);
     forget_user(&heir, "alice").await.unwrap();
-    Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     keep_user(&heir, "alice", 5).await.unwrap();
 
     let overtaken = forget_user(&away, "alice").await;
@@ -131,7 +131,7 @@ async fn a_record_that_others_settled_is_not_changed_behind_their_backs() {
     assert_eq!(kept.version, 5);
     // Then it settles the name, with what storage holds.
     keep_user(&away, "alice", 5).await.unwrap();
-    Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     let overtaken = keep_user(&away, "alice", 6).await;
     assert!(matches!(overtaken, Err(Error::Overtaken)), "another one is changing it: {overtaken:?}");
 }
@@ -140,9 +140,9 @@ async fn a_record_that_others_settled_is_not_changed_behind_their_backs() {
 async fn a_change_that_a_dead_process_left_is_in_nobody_s_way() {
     let Some(scratch) = scratch::database().await else { return };
     let (away, other) = (scratch.open(TERM).await, scratch.open(TERM).await);
-    Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     suspend(&scratch, &away).await;
-    Accounts::begin(&*other, Shelf::Users, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*other, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     keep_user(&other, "alice", 1).await.unwrap();
     assert_eq!(Accounts::pending(&*other, ALL).await.unwrap(), []);
 }
@@ -152,11 +152,41 @@ async fn a_process_knows_when_others_may_take_it_for_dead() {
     let Some(scratch) = scratch::database().await else { return };
     let term = Duration::from_millis(900);
     let database = scratch.open(term).await;
+    let (id, begun) = begin(&database, "+m:x").await;
+    assert_eq!(begun, Begun::Stands);
     let asked = async |from: Duration| {
         tokio::time::sleep(from).await;
-        database.still_alive()
+        database.holds(id)
     };
     assert!(asked(term * 2).await, "its lease is renewed");
     database.own.pool().close().await;
     assert!(!asked(term).await, "it was not renewed");
+}
+
+#[tokio::test]
+async fn what_is_removed_under_a_lost_intent_stays() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (away, other) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    let app = repo("app");
+    other.put(&app, manifest("m", &["1"]), true, None).await.unwrap();
+    other.link(&app, &digest_of("b"), 1, None).await.unwrap();
+    let (id, begun) = begin(&away, "-m:m,t:1").await;
+    assert!(begun == Begun::Stands && away.holds(id) && !other.holds(id));
+    suspend(&scratch, &away).await;
+    assert_eq!(intents(&other).await, [id]);
+    assert!(other.holds(id), "it was handed over");
+    let tag = "1".parse().unwrap();
+    let answers = [
+        away.untag(&app, &tag, Some(id)).await.err(),
+        away.unlink(&app, &digest_of("b"), Some(id)).await.err(),
+        Manifests::forget(&*away, &app, &digest_of("m"), Some(id)).await.err(),
+    ];
+    assert!(answers.iter().all(|answer| matches!(answer, Some(Error::Overtaken))), "{answers:?}");
+    away.replica.beat().await.unwrap();
+    assert!(!away.holds(id), "it goes on, but not with what it had begun");
+    assert!(other.unlink(&app, &digest_of("b"), Some(id)).await.unwrap());
+    assert!(other.untag(&app, &tag, Some(id)).await.unwrap());
+    assert!(Manifests::forget(&*other, &app, &digest_of("m"), Some(id)).await.unwrap().is_some());
+    other.end(id).await.unwrap();
+    assert!(!other.holds(id));
 }

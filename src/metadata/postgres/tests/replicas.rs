@@ -3,6 +3,7 @@
 use crate::metadata::contract::{digest_of, manifest, repo, tag};
 use crate::metadata::intents::{Begun, Intent, IntentId};
 use crate::metadata::manifests::Put;
+use crate::metadata::open::Metadata;
 use crate::metadata::postgres::database::TERM;
 use crate::metadata::postgres::scratch;
 use crate::record::{Record, Shelf};
@@ -97,7 +98,7 @@ async fn what_a_manifest_names_is_not_removed_under_its_hands() {
         new.blobs = vec![layer];
         let app = repo("app");
         let (put, unlinked) =
-            tokio::join!(a.manifests.put(&app, new, true, None), b.blobs.unlink(&app, &layer));
+            tokio::join!(a.manifests.put(&app, new, true, None), b.blobs.unlink(&app, &layer, None));
         assert!(unlinked.unwrap());
         let put = put.unwrap();
         assert!(put == Put::Recorded || put == Put::Absent(vec![layer]), "{put:?}");
@@ -108,21 +109,16 @@ async fn what_a_manifest_names_is_not_removed_under_its_hands() {
 async fn one_replica_at_a_time_changes_a_record() {
     let Some(scratch) = scratch::database().await else { return };
     let (a, b) = (scratch.process(TERM).await, scratch.process(TERM).await);
-    a.accounts.begin(Shelf::Users, "alice").await.unwrap();
-    let second = async {
-        b.accounts.begin(Shelf::Users, "alice").await.unwrap();
-        b.accounts.find(Shelf::Users, "alice").await.unwrap()
-    };
-    let first = async {
-        b.accounts.begin(Shelf::Users, "bob").await.unwrap(); // another name is another matter
-        let record = Record { version: 1, json: "{}".into() };
-        a.accounts.keep(Shelf::Users, "alice", record).await.unwrap();
-    };
-    let (found, ()) = tokio::join!(second, first);
-    assert_eq!(found.unwrap().version, 1, "it began when the first had ended");
-    let early =
-        tokio::time::timeout(Duration::from_millis(200), a.accounts.begin(Shelf::Users, "alice")).await;
-    assert!(early.is_err(), "the second has not ended");
+    let begin = async |process: &Metadata, name| process.accounts.begin(Shelf::Users, name).await.unwrap();
+    assert_eq!(begin(&a, "alice").await, Begun::Stands);
+    assert_eq!(begin(&a, "alice").await, Begun::Stands, "again");
+    assert_eq!(begin(&b, "alice").await, Begun::InTheWay);
+    assert_eq!(begin(&b, "bob").await, Begun::Stands, "another name is another matter");
+    let record = Record { version: 1, json: "{}".into() };
+    a.accounts.keep(Shelf::Users, "alice", record).await.unwrap();
+    assert_eq!(begin(&b, "alice").await, Begun::Stands);
+    assert_eq!(b.accounts.find(Shelf::Users, "alice").await.unwrap().unwrap().version, 1);
+    assert_eq!(begin(&a, "alice").await, Begun::InTheWay);
 }
 
 #[tokio::test]

@@ -1,0 +1,94 @@
+//! Whose turn it is: an intent is also this process's place among those that share the metadata. It is waited for,
+//! asked for again before each step that storage could not refuse, and lost by whoever stands still for too long.
+
+use crate::metadata::error::Error as MetadataError;
+use crate::metadata::intents::{Begun, Intent, IntentId};
+use crate::oci::repository::Repository;
+use crate::registry::error::{Error, Result};
+use crate::registry::parts::Registry;
+use crate::registry::unsettled::Unsettled;
+use crate::storage::links::Name;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an operation waits for those of other processes.
+const OPERATION_WAIT: Duration = Duration::from_secs(10);
+/// How long a name is waited for that is to be put right: whoever waits holds a lock of this process, and may come back.
+const NAME_WAIT: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// What may happen to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It, or the fact of it, may come to be.
+    Adding,
+    /// It may also go away.
+    Removing,
+}
+
+/// Begins an operation on names, once no other process has them under its hands.
+pub async fn begin(registry: &Registry, intent: &Intent) -> Result<IntentId> {
+    wait(registry, intent, OPERATION_WAIT).await
+}
+
+/// Begins to put one name right, so that nobody else changes it at the same time.
+pub async fn begin_name(
+    registry: &Registry,
+    repository: &Repository,
+    name: &Name,
+    doing: Doing,
+) -> Result<IntentId> {
+    let mut intent = Intent {
+        repository: repository.clone(),
+        blobs: vec![],
+        manifests: vec![],
+        tags: vec![],
+        removing: doing == Doing::Removing,
+    };
+    match name {
+        Name::Layer(digest) => intent.blobs.push(*digest),
+        Name::Revision(digest) => intent.manifests.push(*digest),
+        Name::Tag(tag) => intent.tags.push(tag.clone()),
+    }
+    wait(registry, &intent, NAME_WAIT).await
+}
+
+/// Whether it is still this process's turn: to be asked before names in storage are touched, which cannot be refused to
+/// a process that has stood still for too long.
+pub fn stands(registry: &Registry, id: IntentId) -> Result<()> {
+    if !registry.may_change() {
+        return Err(Error::Unclaimed);
+    }
+    if registry.metadata.intents.holds(id) { Ok(()) } else { Err(MetadataError::Overtaken.into()) }
+}
+
+/// Ends an intent under which nothing was done, or all. Where the metadata does not answer it is ended later: others
+/// wait for it.
+pub async fn end(registry: &Registry, id: IntentId) {
+    if registry.metadata.intents.end(id).await.is_err() {
+        registry.unsettled.add(Unsettled { id, intent: None });
+    }
+}
+
+async fn wait(registry: &Registry, intent: &Intent, patience: Duration) -> Result<IntentId> {
+    if !registry.may_change() {
+        return Err(Error::Unclaimed);
+    }
+    let id = IntentId::random();
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        match registry.metadata.intents.begin(id, intent).await {
+            Ok(Begun::Stands) => return Ok(id),
+            Ok(Begun::InTheWay) if began.elapsed() > patience => return Err(Error::InTheWay),
+            Ok(Begun::InTheWay) => {}
+            Err(error) => {
+                // It may stand all the same, and nothing will come of it.
+                end(registry, id).await;
+                return Err(error.into());
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
