@@ -13,7 +13,7 @@ use std::io;
 use std::time::Duration;
 
 /// How long the URL holds that is tried.
-const SIGNED: Duration = Duration::from_secs(60);
+const SIGNED: Duration = Duration::from_mins(1);
 
 /// What is written to try.
 const TRIAL: &[u8] = b"holdfast tries whether this bucket can be written; it may be removed";

@@ -119,5 +119,5 @@ pub fn opened(settings: &S3, wire: &Wire) -> Bucket {
         base: 2.0,
     };
     let retries = RetryConfig { backoff, max_retries: 2, retry_timeout: Duration::from_secs(15) };
-    s3::open(settings, &(Arc::new(wire.clone()) as _), retries).unwrap()
+    s3::open(settings, &(Arc::new(wire.clone()) as _), &retries).unwrap()
 }
