@@ -44,7 +44,8 @@ over() {
 row "Google Cloud Storage, by fake-gcs-server"
 start_gcs
 version "$(built_from "$GO_PROGRAM" github.com/fsouza/fake-gcs-server)"
-over gcs HOLDFAST_STORAGE_GCS_BUCKET=images HOLDFAST_STORAGE_GCS_SERVICE_ACCOUNT="$GCS_ACCOUNT" HOLDFAST_STORAGE_GCS_PREFIX=some/where
+over gcs HOLDFAST_STORAGE_GCS_BUCKET=images HOLDFAST_STORAGE_GCS_ENDPOINT="$GCS" \
+    HOLDFAST_STORAGE_GCS_SERVICE_ACCOUNT="$GCS_ACCOUNT" HOLDFAST_STORAGE_GCS_PREFIX=some/where
 
 row "Azure Blob Storage, by azurite"
 start_azure
