@@ -45,19 +45,7 @@ for each in tree.parse(sys.stdin).getroot().iter():
     if each.tag.endswith("}Key"): print(each.text)'
 }
 
-# ---- other buckets --------------------------------------------------------------------------------------------------
-
-# start_gcs: an emulator of Google Cloud Storage with the empty bucket `images`: $GCS, and $GCS_ACCOUNT, a service account's
-# file that goes with it
-start_gcs() {
-    go_program fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1 github.com/fsouza/fake-gcs-server
-    start_on_port gcs 'server started at' "$GO_PROGRAM" -scheme http -host 127.0.0.1 -port @PORT@ -backend memory \
-        -public-host 127.0.0.1:@PORT@ -external-url http://127.0.0.1:@PORT@ || exit 1
-    GCS=http://127.0.0.1:$PORT GCS_ACCOUNT=$WORK/gcs.json
-    echo "{\"gcs_base_url\": \"$GCS\", \"disable_oauth\": true, \"client_email\": \"\", \"private_key\": \"\", \"private_key_id\": \"\"}" \
-        > "$GCS_ACCOUNT"
-    curl -fsS -o /dev/null "$GCS/storage/v1/b" -H 'Content-Type: application/json' -d '{"name": "images"}' || exit 1
-}
+# ---- Azure ----------------------------------------------------------------------------------------------------------
 
 # start_azure: an emulator of Azure's blob storage with the empty container `images`: $AZURE, $AZURE_ACCOUNT, $AZURE_KEY
 start_azure() {
