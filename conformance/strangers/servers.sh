@@ -105,8 +105,8 @@ sql() { "$POSTGRES_BIN/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_
 
 # ---- a load balancer ------------------------------------------------------------------------------------------------
 
-# start_balancer NAME SCHEME ADDRESS...: nginx, which picks one of the addresses at random for each request, keeps
-# connections to all of them, and passes bodies on as they come: $PORT. With SCHEME https it ends TLS, with the
+# start_balancer NAME SCHEME ADDRESS...: nginx, which picks one of the addresses at random for each request, also one that has
+# just failed, keeps connections to all of them, and passes bodies on as they come: $PORT. With SCHEME https it ends TLS, with the
 # certificate that `certificates` has made. Its log has the lines `balanced METHOD PATH STATUS ADDRESS...`.
 start_balancer() {
     local name=$1 scheme=$2 tls="" user=""
@@ -131,7 +131,7 @@ http {
     scgi_temp_path $WORK/$name/scgi;
     upstream replicas {
         random;
-$(printf '        server %s;\n' "${@:3}")
+$(printf '        server %s max_fails=0;\n' "${@:3}")
         keepalive 32;
     }
     server {
