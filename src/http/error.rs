@@ -204,7 +204,9 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
     match error {
         AuthError::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID"),
         AuthError::Absent(_) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        AuthError::Exists(_) | AuthError::Stale => (StatusCode::CONFLICT, "CONFLICT"),
+        AuthError::Exists(_) | AuthError::Elsewhere(_) | AuthError::Stale => {
+            (StatusCode::CONFLICT, "CONFLICT")
+        }
         AuthError::Refused(_) => (StatusCode::FORBIDDEN, "DENIED"),
         AuthError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         AuthError::Storage(storage::error::Error::Full)

@@ -5,10 +5,18 @@ use crate::app::config::tree::{self, Mistake, leaves, nearest};
 use toml::{Table, Value};
 
 /// Variables of ours that are no keys: the configuration file, and what the project's own scripts read.
-const NOT_KEYS: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS"];
+const NOT_KEYS: [&str; 4] =
+    ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS", "HOLDFAST_TEST_POSTGRES"];
 
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
-pub const SECRETS: [&str; 2] = ["admin.password", "auth.ldap.bind_password"];
+pub const SECRETS: [&str; 6] = [
+    "admin.password",
+    "auth.ldap.bind_password",
+    "metadata.postgres.url",
+    "storage.azure.access_key",
+    "storage.s3.secret_access_key",
+    "storage.s3.session_token",
+];
 
 /// The variable of a key.
 pub fn variable(key: &str) -> String {

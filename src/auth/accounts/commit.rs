@@ -46,6 +46,23 @@ pub async fn settle(directory: &Directory, shelf: Shelf, name: &str) -> Result<(
     settle_alone(directory, shelf, name).await
 }
 
+/// A change that has begun. Where it does not come to its end, whether it broke or whoever waited for it has gone, its
+/// name is remembered to be settled: its intent may have ended, and only the memory not been told.
+struct UnderWay<'a> {
+    directory: &'a Directory,
+    shelf: Shelf,
+    name: &'a str,
+    ended: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.directory.mark_settled(self.shelf, self.name, false);
+        }
+    }
+}
+
 /// How far a change came that broke.
 struct Broke {
     error: Error,
@@ -67,12 +84,17 @@ async fn change(
     seen: u64,
 ) -> Result<()> {
     let _alone = directory.locks.record(shelf, name).await;
-    let Err(broke) = steps(directory, shelf, name, json, seen).await else { return Ok(()) };
+    let mut way = UnderWay { directory, shelf, name, ended: false };
+    let Err(broke) = steps(directory, shelf, name, json, seen).await else {
+        way.ended = true;
+        return Ok(());
+    };
     match settle_alone(directory, shelf, name).await {
-        Ok(()) if broke.stored => Ok(()),
-        Ok(()) => Err(broke.error),
+        Ok(()) => {
+            way.ended = true;
+            if broke.stored { Ok(()) } else { Err(broke.error) }
+        }
         Err(error) => {
-            directory.mark_settled(shelf, name, false);
             tracing::error!(shelf = shelf.as_str(), name, %error, "storage and metadata may differ until it is mended");
             Err(broke.error)
         }
