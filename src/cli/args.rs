@@ -13,6 +13,7 @@ use crate::cli::import::Import;
 use crate::cli::initial_password::InitialPassword;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
+use crate::cli::move_to::Move;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
 
@@ -34,6 +35,8 @@ pub enum Command {
     Check(Common),
     /// Make the metadata again from the images in storage; the server must be stopped
     Rebuild(Common),
+    /// Move the registry to where another configuration says, while it goes on serving
+    Move(Move),
     /// List the repositories of a registry, or the tags of a repository
     Ls(Ls),
     /// Show what an image is made of

@@ -4,7 +4,7 @@ use crate::oci::digest::Digest;
 use crate::oci::error::Invalid;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
-use crate::{metadata, storage};
+use crate::{metadata, read_only, storage};
 
 /// A refusal or a failure of a rule.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum Error {
     /// Another process has had the same names under its hands for too long.
     #[error("another replica of this registry is changing the same names; try again")]
     InTheWay,
+    /// No changes are taken.
+    #[error(transparent)]
+    ReadOnly(#[from] read_only::Refused),
     /// As many uploads are open as are allowed.
     #[error("too many uploads are open; finish or cancel some, or try again later")]
     UploadsTooMany,

@@ -20,4 +20,5 @@ pub mod recover;
 pub mod referrer;
 pub mod sessions;
 pub mod summary;
+pub mod transfer;
 pub mod uploads;

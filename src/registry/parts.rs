@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::metadata::open::Metadata;
 use crate::oci::digest::Digest;
+use crate::read_only::ReadOnly;
 use crate::registry::config::Config;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
@@ -28,6 +29,8 @@ pub struct Registry {
     pub sessions: Sessions,
     /// Whether the metadata is whole yet.
     pub readiness: Readiness,
+    /// Whether changes are taken.
+    pub read_only: Arc<ReadOnly>,
     /// Bytes of manifests by digest: they cannot change, so they need no invalidation. Whether a repository
     /// holds one is asked of the metadata each time.
     pub manifest_cache: Cache<Digest, Bytes>,
@@ -40,6 +43,7 @@ impl Registry {
             .max_capacity(config.manifest_cache_bytes)
             .weigher(|_, bytes: &Bytes| u32::try_from(bytes.len() + size_of::<Digest>()).unwrap_or(u32::MAX))
             .build();
+        let read_only = Arc::new(ReadOnly::new(config.read_only));
         Self {
             storage,
             metadata,
@@ -48,6 +52,7 @@ impl Registry {
             locks: Locks::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),
+            read_only,
             manifest_cache,
         }
     }

@@ -66,6 +66,7 @@ async fn change(
     json: Option<Bytes>,
     seen: u64,
 ) -> Result<()> {
+    let _change = directory.read_only.change_of_accounts()?;
     let _alone = directory.locks.record(shelf, name).await;
     let Err(broke) = steps(directory, shelf, name, json, seen).await else { return Ok(()) };
     match settle_alone(directory, shelf, name).await {
