@@ -127,7 +127,7 @@ impl Drop for Change<'_> {
 mod tests {
     use super::*;
 
-    const TERM: Duration = Duration::from_secs(60);
+    const TERM: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_hold_ends_by_itself_and_the_next_one_has_another_name() {

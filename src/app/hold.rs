@@ -20,11 +20,11 @@ use std::time::Duration;
 /// The admin API's switch.
 const PATH: &str = "/api/v1/read-only";
 /// A server whose mover has died takes changes again after so long.
-const TERM: Duration = Duration::from_secs(60);
+const TERM: Duration = Duration::from_mins(1);
 /// How often the mover asks again.
 const RENEWAL: Duration = Duration::from_secs(10);
 /// How long changes may take that were under way.
-const QUIET_WITHIN: Duration = Duration::from_secs(120);
+const QUIET_WITHIN: Duration = Duration::from_mins(2);
 
 /// Why the source could not be kept still.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum Server {
     /// Nobody.
     Stopped,
     /// A server, behind its admin socket.
-    Running(Client),
+    Running(Box<Client>),
 }
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ impl Server {
             watch: None,
             clock: Arc::new(SystemClock),
         };
-        Ok(Self::Running(Client::open(options).await?))
+        Ok(Self::Running(Box::new(Client::open(options).await?)))
     }
 
     /// Whether there is one.

@@ -148,12 +148,13 @@ impl Shown {
     /// How long it takes at the pace so far: of bytes or of blobs, whichever is further behind.
     fn left(&self) -> Option<Duration> {
         let begun = (*self.begun.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let secs = begun.elapsed().as_secs_f64();
+        let taken = begun.elapsed().as_millis();
         let (tally, total) = (&self.tally, &self.tally.total);
-        let share = |done: u64, all: u64| if all == 0 { 1.0 } else { done as f64 / all as f64 };
-        let share =
-            share(tally.bytes.now(), total.bytes.now()).min(share(tally.blobs.now(), total.blobs.now()));
-        (share > 0.0).then(|| Duration::from_secs_f64((secs / share - secs).max(0.0)))
+        let left = |done: u64, all: u64| {
+            let millis = taken * u128::from(all.saturating_sub(done)) / u128::from(done.max(1));
+            (done > 0 || all == 0).then(|| Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+        };
+        Some(left(tally.bytes.now(), total.bytes.now())?.max(left(tally.blobs.now(), total.blobs.now())?))
     }
 }
 
