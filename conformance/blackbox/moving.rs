@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 fn target(folder: &Path) -> (Home, PathBuf) {
     let home = Home::new().env("HOLDFAST_METADATA_ENGINE", "redb").with_accounts();
     let file = folder.join("to.toml");
-    let toml = format!("data = {:?}\n[metadata]\nengine = \"redb\"\n", home.data());
+    let toml = format!("data = \"{}\"\n[metadata]\nengine = \"redb\"\n", home.data().display());
     std::fs::write(&file, toml).expect("write the configuration");
     (home, file)
 }
@@ -216,7 +216,7 @@ fn what_is_no_place_to_move_to_is_refused_and_nothing_is_changed() {
     other.push("other", "1", &image(["other"]));
     let (home, file) = target(source.home.folder());
     let write = |data: &Path| {
-        std::fs::write(&file, format!("data = {data:?}\n")).expect("write the configuration");
+        std::fs::write(&file, format!("data = \"{}\"\n", data.display())).expect("write the configuration");
     };
     write(source.home.data());
     moved(source.home.data(), &file, &[]).fails(1, &["the same storage"]);
