@@ -1,5 +1,6 @@
 //! The settings of metadata.
 
+use crate::metadata::postgres;
 use serde::{Deserialize, Serialize};
 
 /// `[metadata]`.
@@ -10,6 +11,8 @@ pub struct Config {
     pub engine: Engine,
     /// Its folder. Empty: `<data>/metadata`.
     pub path: String,
+    /// A server instead, if it has a URL.
+    pub postgres: postgres::config::Config,
 }
 
 /// An embedded engine.
@@ -24,6 +27,6 @@ pub enum Engine {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { engine: Engine::Sled, path: String::new() }
+        Self { engine: Engine::Sled, path: String::new(), postgres: postgres::config::Config::default() }
     }
 }

@@ -19,6 +19,16 @@ pub enum Error {
     /// have settled what it left. Nothing was recorded.
     #[error("another process has settled this operation meanwhile")]
     Overtaken,
+    /// Its tables were made by a newer program, and this one does not work with them.
+    #[error(
+        "the schema in PostgreSQL is of version {found}, and this holdfast knows {knows}: run a newer one, or restore a backup"
+    )]
+    Newer {
+        /// The version of the schema.
+        found: i32,
+        /// The newest that is known here.
+        knows: i32,
+    },
     /// No room on its disk.
     #[error("the disk of the metadata is full")]
     Full,

@@ -69,4 +69,8 @@ pub trait Intents: Send + Sync {
     /// At most `count` intents that were neither fulfilled nor ended by a process that is no more. They are the
     /// caller's then, to be settled and ended; no other process is handed them while this one lives.
     async fn pending(&self, count: usize) -> Result<Vec<(IntentId, Intent)>>;
+
+    /// Whether no other process can have taken this one for dead, as far as is known here: asks nobody. If it is not so,
+    /// what this process has begun may be settled by others, and it touches nothing more of that in storage.
+    fn still_alive(&self) -> bool;
 }

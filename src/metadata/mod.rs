@@ -22,5 +22,6 @@ pub mod leases;
 pub mod manifests;
 pub mod news;
 pub mod open;
+pub mod postgres;
 pub mod signing_keys;
 pub mod uploads;

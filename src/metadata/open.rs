@@ -5,16 +5,20 @@ use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::completeness::Completeness;
 use crate::metadata::config::Config;
-use crate::metadata::embedded::database::Database;
+use crate::metadata::embedded;
 use crate::metadata::error::Result;
 use crate::metadata::intents::Intents;
 use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
 use crate::metadata::news::Newspaper;
+use crate::metadata::postgres;
+use crate::metadata::postgres::database::TERM;
 use crate::metadata::signing_keys::SigningKeys;
 use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use uuid::Uuid;
 
 /// The parts of open metadata. `metadata.uploads.extend(..)`.
 #[derive(Clone)]
@@ -39,6 +43,17 @@ pub struct Metadata {
     pub newspaper: Arc<dyn Newspaper>,
     /// Whether it tells all that storage holds.
     pub completeness: Arc<dyn Completeness>,
+    /// What else is known of a database that several processes may share. `None`: this process has it for itself.
+    pub shared: Option<Shared>,
+}
+
+/// A database that several processes may share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Tells it from others, for whoever must know which one belongs to a storage.
+    pub id: Uuid,
+    /// How many statements this process has sent to it for callers.
+    pub statements: Arc<AtomicU64>,
 }
 
 /// Metadata, and what had to be done to open it.
@@ -58,23 +73,33 @@ pub fn folder(config: &Config, data: &Path) -> PathBuf {
 }
 
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.
-#[allow(clippy::unused_async)] // the shared one waits for its server
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
-    let (database, moved_aside) = Database::open(config.engine, folder, unix_secs)?;
-    let database = Arc::new(database);
-    Ok(Opened {
-        metadata: Metadata {
-            manifests: Arc::clone(&database) as Arc<dyn Manifests>,
-            blobs: Arc::clone(&database) as Arc<dyn Blobs>,
-            uploads: Arc::clone(&database) as Arc<dyn Uploads>,
-            intents: Arc::clone(&database) as Arc<dyn Intents>,
-            accounts: Arc::clone(&database) as Arc<dyn Accounts>,
-            signing_keys: Arc::clone(&database) as Arc<dyn SigningKeys>,
-            audit: Arc::clone(&database) as Arc<dyn Audit>,
-            leases: Arc::clone(&database) as Arc<dyn Leases>,
-            newspaper: Arc::clone(&database) as Arc<dyn Newspaper>,
-            completeness: database,
-        },
-        moved_aside,
-    })
+    if config.postgres.is_on() {
+        let database = postgres::database::Database::open(&config.postgres, TERM).await?;
+        let shared = Shared { id: database.id(), statements: database.statements() };
+        return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
+    }
+    let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;
+    Ok(Opened { metadata: parts(&Arc::new(database), None), moved_aside })
+}
+
+/// All parts, of one database.
+pub fn parts<D>(database: &Arc<D>, shared: Option<Shared>) -> Metadata
+where
+    D: Manifests + Blobs + Uploads + Intents + Accounts + SigningKeys + Audit + Leases + Newspaper,
+    D: Completeness + 'static,
+{
+    Metadata {
+        manifests: Arc::clone(database) as Arc<dyn Manifests>,
+        blobs: Arc::clone(database) as Arc<dyn Blobs>,
+        uploads: Arc::clone(database) as Arc<dyn Uploads>,
+        intents: Arc::clone(database) as Arc<dyn Intents>,
+        accounts: Arc::clone(database) as Arc<dyn Accounts>,
+        signing_keys: Arc::clone(database) as Arc<dyn SigningKeys>,
+        audit: Arc::clone(database) as Arc<dyn Audit>,
+        leases: Arc::clone(database) as Arc<dyn Leases>,
+        newspaper: Arc::clone(database) as Arc<dyn Newspaper>,
+        completeness: Arc::clone(database) as Arc<dyn Completeness>,
+        shared,
+    }
 }

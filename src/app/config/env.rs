@@ -5,7 +5,8 @@ use crate::app::config::tree::{self, Mistake, leaves, nearest};
 use toml::{Table, Value};
 
 /// Variables of ours that are no keys: the configuration file, and what the project's own scripts read.
-const NOT_KEYS: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS"];
+const NOT_KEYS: [&str; 4] =
+    ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS", "HOLDFAST_TEST_POSTGRES"];
 
 /// What variables begin with that are for the target of a move.
 const TARGET_PREFIX: &str = "HOLDFAST_TO_";
@@ -19,7 +20,7 @@ pub fn of_target(variables: Vec<(String, String)>) -> Vec<(String, String)> {
 }
 
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
-pub const SECRETS: [&str; 2] = ["admin.password", "auth.ldap.bind_password"];
+pub const SECRETS: [&str; 3] = ["admin.password", "auth.ldap.bind_password", "metadata.postgres.url"];
 
 /// The variable of a key.
 pub fn variable(key: &str) -> String {

@@ -36,4 +36,8 @@ impl Intents for Database {
         .await?;
         Ok(pending)
     }
+
+    fn still_alive(&self) -> bool {
+        true
+    }
 }

@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 async fn opened(engine: Engine, folder: &Path) -> Result<(Metadata, Option<PathBuf>), Error> {
-    let opened = open::open(&Config { engine, path: String::new() }, folder, 7).await?;
+    let opened = open::open(&Config { engine, ..Config::default() }, folder, 7).await?;
     Ok((opened.metadata, opened.moved_aside))
 }
 

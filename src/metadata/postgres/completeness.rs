@@ -1,0 +1,19 @@
+//! The mark of completeness in PostgreSQL: one for all replicas. Which of them makes the metadata, while the others
+//! wait for the mark, is a matter of a lease.
+
+use crate::metadata::completeness::Completeness;
+use crate::metadata::error::Result;
+use crate::metadata::postgres::columns::answer;
+use crate::metadata::postgres::database::Database;
+use crate::metadata::postgres::statement::Statement;
+
+#[async_trait::async_trait]
+impl Completeness for Database {
+    async fn is_complete(&self) -> Result<bool> {
+        answer(&self.read(Statement::new("SELECT complete FROM holdfast.registry")).await?)
+    }
+
+    async fn set_complete(&self) -> Result<()> {
+        self.write(Statement::new("UPDATE holdfast.registry SET complete = true")).await.map(|_| ())
+    }
+}

@@ -1,0 +1,104 @@
+//! Intents in PostgreSQL: what each replica has under its hands, and so what keeps the others from it.
+
+use crate::metadata::error::{Error, Result};
+use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
+use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, parsed};
+use crate::metadata::postgres::database::Database;
+use crate::metadata::postgres::statement::Statement;
+use crate::oci::digest::Digest;
+use crate::oci::tag::Tag;
+use sqlx::postgres::PgRow;
+
+/// Intents that were adopted.
+const PENDING: &str = "SELECT intents.id, repositories.name AS repository, removing, blobs, manifests, tags \
+    FROM holdfast.intents JOIN holdfast.repositories ON repositories.id = intents.repository_id \
+    WHERE replica = $1 AND adopted ORDER BY begun LIMIT $2";
+
+/// What came of a beginning.
+pub enum Beginning {
+    /// It stands.
+    Stands,
+    /// Another replica's is in its way.
+    InTheWay,
+    /// The lease of this replica has ended.
+    Lapsed,
+}
+
+impl Beginning {
+    /// In the words of the functions `begin_intent` and `begin_record`.
+    pub fn read(rows: &[PgRow]) -> Result<Self> {
+        match answer::<String>(rows)?.as_str() {
+            "stands" => Ok(Self::Stands),
+            "in the way" => Ok(Self::InTheWay),
+            "lapsed" => Ok(Self::Lapsed),
+            other => Err(Error::Fault(format!("a beginning that is {other:?}"))),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Intents for Database {
+    async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun> {
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            match self.begin_as(id, intent).await? {
+                Beginning::Stands => return Ok(Begun::Stands),
+                Beginning::InTheWay => return Ok(Begun::InTheWay),
+                Beginning::Lapsed => self.replica.beat().await?,
+            }
+        }
+        Err(Error::Unreachable("the lease of this replica ends as soon as it is renewed".into()))
+    }
+
+    async fn end(&self, id: IntentId) -> Result<()> {
+        let end = Statement::new("DELETE FROM holdfast.intents WHERE id = $1 AND replica = $2");
+        self.write(end.bind(id.0).bind(self.replica.id())).await.map(|_| ())
+    }
+
+    async fn pending(&self, count_max: usize) -> Result<Vec<(IntentId, Intent)>> {
+        let me = self.replica.id();
+        self.adopt(me).await?;
+        let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
+        self.read(asked).await?.iter().map(read).collect()
+    }
+
+    fn still_alive(&self) -> bool {
+        self.replica.is_alive()
+    }
+}
+
+impl Database {
+    async fn begin_as(&self, id: IntentId, intent: &Intent) -> Result<Beginning> {
+        let tags: Vec<&str> = intent.tags.iter().map(Tag::as_str).collect();
+        let begin = Statement::new("SELECT holdfast.begin_intent($1, $2, $3, $4, $5, $6, $7)")
+            .bind(id.0)
+            .bind(self.replica.id())
+            .bind(intent.repository.as_str())
+            .bind(intent.removing)
+            .bind(hashes(&intent.blobs))
+            .bind(hashes(&intent.manifests))
+            .bind(tags);
+        Beginning::read(&self.write(begin).await?)
+    }
+
+    /// Takes over what replicas had under their hands whose leases ended.
+    pub async fn adopt(&self, heir: uuid::Uuid) -> Result<()> {
+        self.write(Statement::new("SELECT holdfast.adopt($1)").bind(heir)).await.map(|_| ())
+    }
+}
+
+/// An intent from its row.
+pub fn read(row: &PgRow) -> Result<(IntentId, Intent)> {
+    let digests = |name| -> Result<Vec<Digest>> {
+        column::<Vec<Vec<u8>>>(row, name)?.iter().map(|hash| digest(name, hash)).collect()
+    };
+    let tags: Vec<String> = column(row, "tags")?;
+    let intent = Intent {
+        repository: parsed("repository", column(row, "repository")?)?,
+        blobs: digests("blobs")?,
+        manifests: digests("manifests")?,
+        tags: tags.iter().map(|tag| parsed("tags", tag)).collect::<Result<_>>()?,
+        removing: column(row, "removing")?,
+    };
+    Ok((IntentId(column(row, "id")?), intent))
+}

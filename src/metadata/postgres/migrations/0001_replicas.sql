@@ -1,0 +1,75 @@
+-- What several replicas need: to be told apart, to keep out of each other's way, and to take over from the dead.
+-- All by the clock of this server; clock_timestamp(), since a function may have waited for a lock.
+
+CREATE FUNCTION holdfast.beat(_replica uuid, _term_millis bigint, _join boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    _ends timestamptz := clock_timestamp() + _term_millis * interval '1 millisecond';
+BEGIN
+    IF _join THEN
+        INSERT INTO holdfast.replicas (id, address, lease_ends) VALUES (_replica, inet_client_addr()::text, _ends)
+            ON CONFLICT (id) DO UPDATE SET lease_ends = excluded.lease_ends;
+        RETURN true;
+    END IF;
+    UPDATE holdfast.replicas SET lease_ends = _ends WHERE id = _replica;
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION holdfast.beat IS 'Renews the lease of a replica, or registers it. False: others have taken it for dead';
+
+-- An intent stands in the way of another replica's if both move the same tag, or if both name the same blob or manifest
+-- and one of them removes it. Whoever removes a manifest also removes the tags that mean it.
+CREATE FUNCTION holdfast.begin_intent(
+    _intent uuid, _replica uuid, _repository text, _removing boolean, _blobs bytea[], _manifests bytea[], _tags text[]
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    _id bigint := holdfast.repository(_repository);
+    _tags_of_manifests text[] := '{}';
+BEGIN
+    PERFORM FROM holdfast.replicas WHERE id = _replica AND lease_ends > clock_timestamp() FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN 'lapsed';
+    END IF;
+    -- One at a time in a repository; what has begun before is seen by the statements that follow.
+    PERFORM FROM holdfast.repositories WHERE id = _id FOR NO KEY UPDATE;
+    IF _removing AND cardinality(_manifests) > 0 THEN
+        SELECT coalesce(array_agg(name), '{}') INTO _tags_of_manifests FROM holdfast.tags
+            WHERE repository_id = _id AND digest = ANY (_manifests);
+    END IF;
+    IF EXISTS (
+        SELECT FROM holdfast.intents AS other
+        WHERE other.repository_id = _id AND other.replica <> _replica
+            AND ((other.tags || other.tags_of_manifests) && (_tags || _tags_of_manifests)
+                OR (other.removing OR _removing) AND (other.blobs && _blobs OR other.manifests && _manifests))
+    ) THEN
+        RETURN 'in the way';
+    END IF;
+    INSERT INTO holdfast.intents (id, repository_id, replica, removing, blobs, manifests, tags, tags_of_manifests)
+        VALUES (_intent, _id, _replica, _removing, _blobs, _manifests, _tags, _tags_of_manifests);
+    RETURN 'stands';
+END $$;
+COMMENT ON FUNCTION holdfast.begin_intent IS 'Records an intent: stands, in the way (of another one), lapsed (the replica''s lease)';
+
+CREATE FUNCTION holdfast.adopt(_heir uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    _dead uuid;
+BEGIN
+    FOR _dead IN
+        SELECT id FROM holdfast.replicas WHERE lease_ends < clock_timestamp() AND id <> _heir
+        FOR UPDATE SKIP LOCKED
+    LOOP
+        UPDATE holdfast.intents SET replica = _heir, adopted = true WHERE replica = _dead;
+        UPDATE holdfast.record_intents SET replica = _heir, adopted = true WHERE replica = _dead;
+        DELETE FROM holdfast.replicas WHERE id = _dead;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION holdfast.adopt IS 'Hands over what replicas had under their hands whose leases ended, and takes them off the list';
+
+CREATE FUNCTION holdfast.take_lease(_work text, _holder uuid, _term_millis bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    _ends timestamptz := clock_timestamp() + _term_millis * interval '1 millisecond';
+BEGIN
+    INSERT INTO holdfast.leases AS known (work, holder, ends) VALUES (_work, _holder, _ends)
+        ON CONFLICT (work) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
+        WHERE known.holder = excluded.holder OR known.ends < clock_timestamp();
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION holdfast.take_lease IS 'Takes or renews a lease. False: another process has it';

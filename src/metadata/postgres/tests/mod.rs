@@ -1,0 +1,8 @@
+//! What metadata in PostgreSQL must do: the contract of all backends, and what no backend but a shared one can get wrong.
+
+mod adoption;
+mod news;
+mod outages;
+mod plans;
+mod replicas;
+mod rules;

@@ -1,0 +1,73 @@
+//! What one process changes, the others are told.
+
+use crate::metadata::accounts::Accounts;
+use crate::metadata::news::{News, Newspaper};
+use crate::metadata::postgres::database::{Database, TERM};
+use crate::metadata::postgres::scratch;
+use crate::record::{Record, Shelf};
+use std::time::Duration;
+
+async fn keep(database: &Database, name: &str) {
+    let record = Record { version: 1, json: "{}".into() };
+    database.keep(Shelf::Users, name, record).await.unwrap();
+}
+
+async fn next(database: &Database) -> News {
+    tokio::time::timeout(Duration::from_secs(1), database.next()).await.expect("within a second").unwrap()
+}
+
+fn users<const N: usize>(names: [&str; N]) -> News {
+    News::Records(names.map(|name| (Shelf::Users, name.to_owned())).to_vec())
+}
+
+#[tokio::test]
+async fn changes_are_told_both_ways_and_once() {
+    let Some(scratch) = scratch::database().await else { return };
+    let early = scratch.open(TERM).await;
+    keep(&early, "before").await;
+    let (a, b) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    keep(&b, "by b").await;
+    let (told, ()) = tokio::join!(next(&b), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        keep(&a, "by a").await;
+    });
+    assert_eq!(told, users(["by a"]), "not its own, and nothing of before");
+    assert_eq!(next(&a).await, users(["by b"]));
+    let quiet = tokio::time::timeout(Duration::from_millis(700), b.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    keep(&a, "x").await;
+    keep(&a, "y").await;
+    keep(&a, "x").await;
+    a.forget(Shelf::Users, "y").await.unwrap();
+    a.forget(Shelf::Users, "never there").await.unwrap();
+    assert_eq!(next(&b).await, users(["x", "y"]));
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_loses_nothing() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (a, b) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    let quiet = tokio::time::timeout(Duration::from_millis(700), b.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    scratch.run(cut).await;
+    keep(&a, "x").await;
+    assert_eq!(next(&b).await, users(["x"]));
+    keep(&a, "y").await;
+    assert_eq!(next(&b).await, users(["y"]));
+}
+
+#[tokio::test]
+async fn what_was_missed_may_be_anything() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (a, b) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    scratch.run("UPDATE holdfast.registry SET last_change = 10239").await;
+    keep(&a, "trims").await;
+    assert_eq!(next(&b).await, News::Anything);
+    keep(&a, "x").await;
+    assert_eq!(next(&b).await, users(["x"]));
+    // A backup was put back.
+    scratch.run("UPDATE holdfast.registry SET last_change = 7, changes_trimmed = 0").await;
+    assert_eq!(next(&b).await, News::Anything);
+}

@@ -1,0 +1,23 @@
+//! PostgreSQL keeps the contract of metadata.
+
+macro_rules! keep_the_contract {
+    ($contract:ident; $($rule:ident,)*) => {
+        $(#[tokio::test]
+        async fn $rule() {
+            let Some(scratch) = scratch::database().await else { return };
+            $contract::$rule(&scratch.heir().await).await;
+        })*
+    };
+}
+
+mod of_images {
+    use crate::metadata::contract;
+    use crate::metadata::postgres::scratch;
+    contract::every_rule!(keep_the_contract);
+}
+
+mod of_accounts {
+    use crate::metadata::accounts_contract;
+    use crate::metadata::postgres::scratch;
+    accounts_contract::every_rule!(keep_the_contract);
+}
