@@ -67,13 +67,17 @@ impl ReadOnly {
         Ok(Change(self))
     }
 
-    /// Takes no changes from now on for `term`, or until the process ends. Answers what names this time without changes:
-    /// the same as the last one for as long as none was taken in between.
+    /// Takes no changes from now on for `term`, or until the process ends; never for less than was said before. Answers
+    /// what names this time without changes: the same as the last one for as long as none was taken in between.
     pub fn hold(&self, term: Option<Duration>) -> Uuid {
         let mut state = self.state();
-        let id = state.held().map_or_else(Uuid::new_v4, |hold| hold.id);
-        state.hold = Some(Hold { id, until: term.map(|term| Instant::now() + term) });
-        id
+        let until = term.map(|term| Instant::now() + term);
+        let hold = match state.held() {
+            Some(hold) => Hold { until: hold.until.zip(until).map(|(old, new)| old.max(new)), ..hold },
+            None => Hold { id: Uuid::new_v4(), until },
+        };
+        state.hold = Some(hold);
+        hold.id
     }
 
     /// Takes changes again.
@@ -143,7 +147,9 @@ mod tests {
         drop(read_only.change().unwrap());
         assert_ne!(read_only.hold(None), first, "something may have changed in between");
         tokio::time::advance(TERM * 1000).await;
-        assert!(read_only.change_of_accounts().is_err());
+        read_only.hold(Some(TERM));
+        tokio::time::advance(TERM * 2).await;
+        assert!(read_only.change_of_accounts().is_err(), "a shorter hold does not end a longer one");
         read_only.give_back();
         assert!(read_only.change_of_accounts().is_ok());
     }

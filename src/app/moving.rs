@@ -72,20 +72,11 @@ pub struct Move {
 
 /// Opens both ends.
 pub async fn open(from: &Settings, to: &Settings, at_once: usize) -> Result<Move, Error> {
-    let (from_data, to_data) = (Path::new(&from.data), Path::new(&to.data));
-    if !from_data.is_dir() {
-        return Err(Error::Ends(format!("there is no registry in {}", from_data.display())));
-    }
     let mut locks = Vec::new();
-    let server = match locked(from_data)? {
-        Some(lock) => {
-            locks.push(lock);
-            Server::Stopped
-        }
-        None => Server::running(from_data).await?,
-    };
+    let (server, source_metadata) = source_of(from, &mut locks).await?;
+    let to_data = Path::new(&to.data);
     std::fs::create_dir_all(to_data).map_err(|error| Error::Data(to_data.into(), error))?;
-    if !same_folder(from_data, to_data) {
+    if !same_folder(Path::new(&from.data), to_data) {
         let busy = || Error::Ends(format!("a holdfast is running on the target's data folder {}", to.data));
         locks.push(locked(to_data)?.ok_or_else(busy)?);
     }
@@ -94,29 +85,22 @@ pub async fn open(from: &Settings, to: &Settings, at_once: usize) -> Result<Move
     let id = marks::identity(&source).await.map_err(transfer::error::Error::Source)?;
     let target_id = marks::identity(&target).await.map_err(transfer::error::Error::Target)?;
     let storage_stays = id == target_id;
-    let metadata_stays = same_metadata(from, to)?;
-    if storage_stays && metadata_stays {
+    let target_metadata = target_of(from, to, source_metadata.as_ref()).await?;
+    if storage_stays && target_metadata.is_none() {
         return Err(Error::Ends("both configurations mean the same storage and the same metadata".into()));
     }
-    let source_metadata = match server {
-        Server::Stopped => Some(open_metadata(from, "source").await?),
-        Server::Running(_) => None,
-    };
-    let facts = if metadata_stays {
-        None
-    } else {
-        let metadata = open_metadata(to, "target").await?;
+    if let Some(metadata) = &target_metadata {
         let known = marks::target(&target).await.map_err(transfer::error::Error::Target)?;
-        if (known.is_none() || storage_stays)
-            && !is_blank(&metadata).await.map_err(|e| Error::Metadata("target", e))?
-        {
+        let blank = is_blank(metadata).await.map_err(|error| Error::Metadata("target", error))?;
+        if !blank && (known.is_none() || storage_stays) {
             let why =
                 "the target's metadata holds facts already, and none of this move's; give it an empty place";
             return Err(Error::Ends(why.into()));
         }
-        let config = to.registry.clone();
-        Some(Arc::new(Registry::new(target.clone(), metadata, Arc::new(SystemClock), config)))
-    };
+    }
+    let facts = target_metadata.map(|metadata| {
+        Arc::new(Registry::new(target.clone(), metadata, Arc::new(SystemClock), to.registry.clone()))
+    });
     if !storage_stays {
         marks::claim(&target, &id).await?;
     }
@@ -189,6 +173,41 @@ impl Move {
     }
 }
 
+/// Who serves the source, and its metadata if that can be read beside them.
+async fn source_of(from: &Settings, locks: &mut Vec<DataLock>) -> Result<(Server, Option<Metadata>), Error> {
+    if from.metadata.postgres.is_on() {
+        let metadata = open_metadata(from, "source").await?;
+        return Ok((Server::Sharing(Arc::clone(&metadata.leases)), Some(metadata)));
+    }
+    let data = Path::new(&from.data);
+    if !data.is_dir() {
+        return Err(Error::Ends(format!("there is no registry in {}", data.display())));
+    }
+    match locked(data)? {
+        Some(lock) => {
+            locks.push(lock);
+            Ok((Server::Stopped, Some(open_metadata(from, "source").await?)))
+        }
+        None => Ok((Server::running(data).await?, None)),
+    }
+}
+
+/// The metadata to move to; `None`: it is that of the source.
+async fn target_of(
+    from: &Settings,
+    to: &Settings,
+    source: Option<&Metadata>,
+) -> Result<Option<Metadata>, Error> {
+    let postgres = [from, to].map(|settings| settings.metadata.postgres.is_on());
+    if postgres == [false, false] && same_metadata(from, to)? {
+        return Ok(None);
+    }
+    let metadata = open_metadata(to, "target").await?;
+    let id = |metadata: &Metadata| metadata.shared.as_ref().map(|shared| shared.id);
+    let same = id(&metadata).is_some() && source.and_then(id) == id(&metadata);
+    Ok((!same).then_some(metadata))
+}
+
 fn locked(data: &Path) -> Result<Option<DataLock>, Error> {
     match lock::lock(data) {
         Ok(lock) => Ok(Some(lock)),
@@ -210,7 +229,7 @@ async fn open_metadata(settings: &Settings, end: &'static str) -> Result<Metadat
     Ok(opened.map_err(|error| Error::Metadata(end, error))?.metadata)
 }
 
-/// Whether both configurations mean the same metadata.
+/// Whether both configurations mean the same metadata of an embedded engine.
 fn same_metadata(from: &Settings, to: &Settings) -> Result<bool, Error> {
     let folder = |settings: &Settings| metadata::open::folder(&settings.metadata, Path::new(&settings.data));
     if !same_folder(&folder(from), &folder(to)) {

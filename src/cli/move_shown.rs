@@ -1,6 +1,7 @@
 //! What a move shows of itself: a bar with an estimate on standard error, or events as lines of JSON on standard output;
 //! and at the end what was moved, what was left and what to do next.
 
+use crate::app::hold::Server;
 use crate::app::moving::{Move, Step};
 use crate::cli::terminal::{Ending, complain, say};
 use crate::registry::transfer::tally::Tally;
@@ -165,6 +166,11 @@ fn next(moving: &Move, to: &Path, keep_writing: bool) -> String {
     }
     if keep_writing {
         return "all is moved; the old server takes changes again, which the same command carries too".into();
+    }
+    if matches!(moving.server, Server::Sharing(_)) {
+        return format!(
+            "all is moved. The old servers take no changes for ten minutes: stop them now, and start the new one: {start}"
+        );
     }
     format!(
         "all is moved, and the old server takes no changes any more. Stop it, and start the new one: {start}\n\

@@ -16,7 +16,7 @@ use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::audit::{self, Trail};
-use crate::workers::{purge, tend};
+use crate::workers::{purge, stand_still, tend};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +97,7 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
         spawn(catching_up);
     }
     spawn(purge::run(Arc::clone(registry)));
+    spawn(stand_still::run(Arc::clone(registry)));
     let (audit, clock) = (Arc::clone(&registry.metadata.audit), Arc::clone(&registry.clock));
     let trail = Trail { audit, queue, clock, config: settings.audit.clone() };
     let (end_trail, trail_ends) = oneshot::channel();

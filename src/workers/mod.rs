@@ -2,4 +2,5 @@
 
 pub mod audit;
 pub mod purge;
+pub mod stand_still;
 pub mod tend;

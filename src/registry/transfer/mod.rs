@@ -16,3 +16,5 @@ pub mod records;
 pub mod round;
 pub mod survey;
 pub mod tally;
+#[cfg(test)]
+mod tests;
