@@ -18,6 +18,7 @@ pub mod memory;
 pub mod moving;
 pub mod open_files;
 pub mod opening;
+pub mod reach;
 pub mod reload;
 pub mod server;
 pub mod start;

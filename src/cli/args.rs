@@ -8,6 +8,7 @@ use crate::cli::accounts::group::Group;
 use crate::cli::accounts::service::Service;
 use crate::cli::accounts::token::Token;
 use crate::cli::accounts::user::User;
+use crate::cli::check::Check;
 use crate::cli::flags::Common;
 use crate::cli::import::Import;
 use crate::cli::initial_password::InitialPassword;
@@ -32,7 +33,7 @@ pub enum Command {
     /// Serve the registry
     Serve(Serve),
     /// Print what the configuration means, and every mistake in it
-    Check(Common),
+    Check(Check),
     /// Make the metadata again from the images in storage; the server must be stopped
     Rebuild(Common),
     /// Move the registry to where another configuration says, while it goes on serving

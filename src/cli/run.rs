@@ -14,7 +14,7 @@ const USAGE: u8 = 2;
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args).map_err(Ending::from),
-        Command::Check(args) => check::run(&args).map_err(Ending::from),
+        Command::Check(args) => check::run(&args),
         Command::Rebuild(args) => rebuild::run(&args).map_err(Ending::from),
         Command::Move(args) => move_to::run(&args),
         Command::Ls(args) => ls::run(&args),
