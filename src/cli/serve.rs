@@ -16,7 +16,7 @@ use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::audit::{self, Trail};
-use crate::workers::{claim, follow, purge, settle, tend};
+use crate::workers::{claim, follow, purge, settle, stand_still, tend};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,6 +103,7 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     let (stopping, stopped) = watch::channel(false);
     let mut leased = vec![spawn(purge::run(Arc::clone(registry), until(&stopped)))];
     leased.push(spawn(claim::run(Arc::clone(registry), until(&stopped))));
+    spawn(stand_still::run(Arc::clone(registry)));
     spawn(settle::run(Arc::clone(registry), gate.clone()));
     let (metadata, clock) = (registry.metadata.clone(), Arc::clone(&registry.clock));
     let trail = Trail { metadata, queue, clock, config: settings.audit.clone() };

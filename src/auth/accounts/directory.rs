@@ -14,6 +14,7 @@ use crate::auth::authenticator::Login;
 use crate::auth::error::Result;
 use crate::clock::Clock;
 use crate::metadata::accounts::Accounts;
+use crate::read_only::ReadOnly;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Records;
 use moka::sync::Cache;
@@ -34,6 +35,8 @@ pub struct Directory {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether changes are taken.
+    pub(crate) read_only: Arc<ReadOnly>,
     /// Who may change what now.
     pub(crate) locks: Locks,
     /// Uses of tokens that are not told yet.
@@ -78,6 +81,7 @@ impl Directory {
             records,
             accounts,
             clock,
+            read_only: Arc::default(),
             locks: Locks::default(),
             uses: Uses::default(),
             unsettled: Mutex::default(),
@@ -90,6 +94,13 @@ impl Directory {
             generation: AtomicU64::new(0),
             publisher: Publisher::new(taker),
         }
+    }
+
+    /// The same directory, which asks `read_only` before each change.
+    #[must_use]
+    pub fn heeding(mut self, read_only: Arc<ReadOnly>) -> Self {
+        self.read_only = read_only;
+        self
     }
 
     /// Moves with each change of anything but the making of a token. What was read before it moved may be outdated.
