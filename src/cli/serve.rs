@@ -63,7 +63,11 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     let served = runtime.block_on(serve(house, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
+    let handle = runtime.handle().clone();
     runtime.shutdown_timeout(Duration::from_secs(5));
+    // Connections to a server say goodbye in tasks of the runtime; that nothing runs there any more does not matter.
+    let _entered = handle.enter();
+    drop(built);
     served
 }
 

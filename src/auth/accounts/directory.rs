@@ -51,10 +51,13 @@ pub struct Directory {
     pub(crate) tokens: Cache<String, Known<Token>>,
     memory: RwLock<Memory>,
     /// What has changed since all of it is being read anew; `None` while it is not.
-    noted: Mutex<Option<BTreeMap<(Shelf, String), Option<Record>>>>,
+    noted: Mutex<Option<Noted>>,
     generation: AtomicU64,
     publisher: Publisher,
 }
+
+/// Records as they were changed to; `None`: removed.
+type Noted = BTreeMap<(Shelf, String), Option<Record>>;
 
 /// Something that was read, and at which generation. It holds as long as that has not moved.
 pub(crate) struct Known<T> {
@@ -189,7 +192,7 @@ impl Directory {
     }
 
     /// Only ever taken while the memory is held for writing, or alone.
-    fn noted(&self) -> MutexGuard<'_, Option<BTreeMap<(Shelf, String), Option<Record>>>> {
+    fn noted(&self) -> MutexGuard<'_, Option<Noted>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

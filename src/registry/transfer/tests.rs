@@ -36,7 +36,7 @@ fn name(number: u32) -> Repository {
 
 /// A layer, some of them large enough to be staged.
 fn layer(number: u32) -> Bytes {
-    Bytes::from(format!("layer {number} ").repeat(if number % 4 == 0 { 40_000 } else { 10 }))
+    Bytes::from(format!("layer {number} ").repeat(if number.is_multiple_of(4) { 40_000 } else { 10 }))
 }
 
 async fn push(registry: &Registry, number: u32) {
