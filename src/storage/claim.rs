@@ -15,7 +15,7 @@ pub const TERM: Duration = Duration::from_secs(30);
 pub enum Kind {
     /// A database of one process. Its claim ends with the process.
     Embedded,
-    /// A database that many processes share. Its claim holds until it is given up.
+    /// A database that many processes share. Each of them renews its claim.
     Shared,
 }
 
@@ -89,10 +89,7 @@ pub struct Written {
 impl Written {
     /// A claim of somebody, at a time in seconds since the Unix epoch.
     pub fn by(holder: &Holder, unix_secs: u64) -> Self {
-        let until = match holder.kind {
-            Kind::Embedded => Some(unix_secs + TERM.as_secs()),
-            Kind::Shared => None,
-        };
+        let until = Some(unix_secs + TERM.as_secs());
         let mark = uuid::Uuid::new_v4().simple().to_string();
         Self { holder: holder.clone(), until, released: false, mark, renewals: 0 }
     }

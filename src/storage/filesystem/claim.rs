@@ -86,10 +86,6 @@ fn take(root: &Root, claim: &Written) -> io::Result<std::result::Result<OwnedFd,
     loop {
         // Alone first, whatever the kind: what the file says is read and written by one at a time.
         if locked(&lock, FlockOperation::NonBlockingLockExclusive)? {
-            let there = read(root)?;
-            if let Some(other) = there.filter(|there| !there.is_free_for(&claim.holder) && is_alive(there)) {
-                return Ok(Err(other.holder));
-            }
             write(root, claim)?;
             if claim.holder.kind == Kind::Shared && !locked(&lock, FlockOperation::NonBlockingLockShared)? {
                 return Err(io::Error::other("the lock could not be shared"));
@@ -109,11 +105,6 @@ fn take(root: &Root, claim: &Written) -> io::Result<std::result::Result<OwnedFd,
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-/// Whether a claim holds though nobody has its lock: a database that many share lives elsewhere.
-fn is_alive(there: &Written) -> bool {
-    there.holder.kind == Kind::Shared
 }
 
 fn locked(lock: &OwnedFd, how: FlockOperation) -> io::Result<bool> {
@@ -177,19 +168,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_shared_database_has_it_with_all_its_processes_until_it_gives_it_up() {
+    async fn a_shared_database_has_it_with_all_its_processes_while_one_lives() {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Shared, "two"));
         let (first, replica, other) = (claim(folder.path()), claim(folder.path()), claim(folder.path()));
         assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
         assert_eq!(replica.take(&one).await.unwrap(), Claimed::Ours);
         assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
-        drop((first, replica));
-        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()), "it lives elsewhere");
+        drop(first);
         assert_eq!(other.take(&holder(Kind::Embedded, "one")).await.unwrap(), Claimed::Theirs(one.clone()));
-        let last = claim(folder.path());
-        assert_eq!(last.take(&one).await.unwrap(), Claimed::Ours);
-        last.release().await.unwrap();
+        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        drop(replica);
         assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
     }
 }

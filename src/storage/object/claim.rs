@@ -69,6 +69,25 @@ impl BucketClaim {
         }
     }
 
+    /// Renews over what another process of the same database has written. Where that has just been done again, the next
+    /// try finds it.
+    async fn renew_shared(&self, holder: &Holder) -> Result<Claimed> {
+        loop {
+            let there = self.look().await?;
+            if let Some((other, _)) = &there
+                && (other.released || !other.is_free_for(holder))
+            {
+                *self.held() = None;
+                return Ok(Claimed::Theirs(other.holder.clone()));
+            }
+            let mut next = Written::by(holder, self.clock.unix_secs());
+            next.renewals = there.as_ref().map_or(0, |(written, _)| written.renewals + 1);
+            if self.write(next, there.as_ref().map(|(_, version)| version)).await? {
+                return Ok(Claimed::Ours);
+            }
+        }
+    }
+
     /// Watches somebody's claim. `None`: nobody renewed it for all of its term, and it still is of this version.
     async fn watch(&self, of: &Written, version: &UpdateVersion) -> Result<Option<Holder>> {
         tracing::warn!(
@@ -97,17 +116,7 @@ impl Claim for BucketClaim {
             let claim = Written::by(holder, self.clock.unix_secs());
             let seen = match self.look().await? {
                 None => None,
-                // Nothing to write: it holds until it is given up, and other processes of it have seen it so.
-                Some((there, version))
-                    if !there.released && there.is_free_for(holder) && holder.kind == Kind::Shared =>
-                {
-                    *self.held() = Some(Held { written: there, version, since: Instant::now() });
-                    return Ok(Claimed::Ours);
-                }
                 Some((there, version)) if there.is_free_for(holder) => Some(version),
-                Some((there, _)) if there.holder.kind == Kind::Shared => {
-                    return Ok(Claimed::Theirs(there.holder));
-                }
                 Some((there, version)) => match self.watch(&there, &version).await? {
                     Some(alive) => return Ok(Claimed::Theirs(alive)),
                     None => self
@@ -128,10 +137,7 @@ impl Claim for BucketClaim {
             return Err(Error::at(layout::CLAIM, std::io::Error::other("it was never taken")));
         };
         if held.written.holder.kind == Kind::Shared {
-            return Ok(match self.look().await? {
-                Some((there, _)) if !there.is_free_for(&held.written.holder) => Claimed::Theirs(there.holder),
-                _ => Claimed::Ours,
-            });
+            return self.renew_shared(&held.written.holder).await;
         }
         let mut next = Written::by(&held.written.holder, self.clock.unix_secs());
         next.renewals = held.written.renewals + 1;
@@ -143,10 +149,7 @@ impl Claim for BucketClaim {
     }
 
     fn stands(&self) -> bool {
-        self.held().as_ref().is_some_and(|held| match held.written.holder.kind {
-            Kind::Shared => true,
-            Kind::Embedded => held.since.elapsed() < self.term,
-        })
+        self.held().as_ref().is_some_and(|held| held.since.elapsed() < self.term)
     }
 
     async fn release(&self) -> Result<()> {

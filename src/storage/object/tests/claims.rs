@@ -66,20 +66,31 @@ async fn the_same_database_goes_on_at_once_and_what_is_given_up_is_free() {
 }
 
 #[tokio::test]
-async fn a_shared_database_has_it_until_it_gives_it_up() {
+async fn a_shared_database_has_it_while_one_of_its_processes_renews_it() {
     let (server, wire) = (Server::start().await, Wire::default());
     let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Shared, "two"));
     let (first, replica, second) = (claim(&server, &wire), claim(&server, &wire), claim(&server, &wire));
     assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
-    wire.counted();
     assert_eq!(replica.take(&one).await.unwrap(), Claimed::Ours);
-    assert_eq!(wire.counted(), [("GET".to_owned(), 1)], "many come and go, and nothing is written");
-    assert_eq!(second.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+    assert_eq!(first.renew().await.unwrap(), Claimed::Ours, "over what the other one has written");
+    // One process of it lives: that is enough.
     let embedded = holder(Kind::Embedded, "one");
-    assert_eq!(second.take(&embedded).await.unwrap(), Claimed::Theirs(one));
-    assert_eq!(replica.renew().await.unwrap(), Claimed::Ours);
-    first.release().await.unwrap();
+    for other in [&two, &embedded] {
+        let keeping = async {
+            loop {
+                tokio::time::sleep(TERM / 4).await;
+                assert_eq!(replica.renew().await.unwrap(), Claimed::Ours);
+            }
+        };
+        tokio::select! {
+            taken = second.take(other) => assert_eq!(taken.unwrap(), Claimed::Theirs(one.clone())),
+            () = keeping => {}
+        }
+    }
+    assert!(replica.stands());
+    // None does.
     assert_eq!(second.take(&two).await.unwrap(), Claimed::Ours);
+    assert!(!first.stands() && !replica.stands());
     assert_eq!(replica.renew().await.unwrap(), Claimed::Theirs(two));
 }
 
@@ -88,7 +99,16 @@ async fn of_many_who_come_at_once_one_has_it() {
     let (server, wire) = (Server::start().await, Wire::default());
     let claims: Vec<BucketClaim> = (0..4).map(|_| claim(&server, &wire)).collect();
     let holders: Vec<Holder> = (0..4).map(|n| holder(Kind::Shared, &n.to_string())).collect();
-    let takes = claims.iter().zip(&holders).map(|(claim, holder)| claim.take(holder));
+    let takes = claims.iter().zip(&holders).map(|(claim, holder)| async move {
+        let taken = claim.take(holder).await;
+        if matches!(taken, Ok(Claimed::Ours)) {
+            for _ in 0..8 {
+                tokio::time::sleep(TERM / 4).await;
+                assert_eq!(claim.renew().await.unwrap(), Claimed::Ours);
+            }
+        }
+        taken
+    });
     let taken = futures_util::future::join_all(takes).await;
     let ours = taken.iter().filter(|taken| matches!(taken, Ok(Claimed::Ours))).count();
     assert_eq!(ours, 1, "{taken:?}");
