@@ -47,7 +47,13 @@ fn every_path_is_for_whom_the_document_says() {
             continue;
         }
         let refused = call(*server, &method, &at).refused(401, "UNAUTHORIZED");
-        assert!(refused.need("www-authenticate").contains("registry:api:*"), "{method} {at}: {refused}");
+        let scope = match needs.as_str() {
+            _ if at.ends_with("/repositories") => "registry:catalog:*",
+            "an account" | "an administrator" => "registry:api:*",
+            _ => "repository:",
+        };
+        let challenge = refused.need("www-authenticate").to_owned();
+        assert!(challenge.contains(&format!("scope=\"{scope}")), "{method} {at}: {challenge}");
         let token = server.token(&["registry:api:*", "repository:nobody/has-this:pull,push,delete"]);
         assert_eq!(
             call(server.bearer(&token), &method, &at).status,

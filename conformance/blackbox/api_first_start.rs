@@ -179,3 +179,52 @@ fn what_was_acknowledged_outlives_a_kill_at_once_and_the_loss_of_the_metadata() 
     assert_eq!(admin(&server).api("GET", "/groups/dev", None).expect(200).json()["members"], json!([]));
     assert_eq!(login_status(&server, ADMIN_PASSWORD), 200);
 }
+
+#[test]
+fn a_name_that_another_source_knows_is_not_taken_at_the_first_start() {
+    let hash = bcrypt::hash("their own password", 4).unwrap();
+    let file_with = |home: &Home, names: &[&str]| {
+        let lines: Vec<String> = names.iter().map(|name| format!("{name}:{hash}\n")).collect();
+        let file = home.folder().join("htpasswd");
+        fs::write(&file, lines.concat()).unwrap();
+        format!("[auth.htpasswd]\npath = \"{}\"\n", file.display())
+    };
+    let home = Home::new().with_made_up_password();
+    let config = file_with(&home, &["admin"]);
+    let home = home.config(&config);
+    let server = home.start();
+    let me = server.client().login("admin", "their own password").api("GET", "/me", None).expect(200).json();
+    assert_eq!((&me["source"], &me["admin"]), (&json!("htpasswd"), &json!(false)), "nobody is shut out");
+    let data = home.data().display().to_string();
+    let told = Tool::new().run(&["initial-password", "--json", "--data", &data]).fine().json();
+    assert_eq!(told["name"], "holdfast-admin");
+    let admin = server.client().login("holdfast-admin", told["password"].as_str().unwrap());
+    admin.api("GET", "/users", None).expect(200);
+    assert!(server.log().contains("the administrator is `holdfast-admin`"), "{}", server.log());
+    server.stop();
+
+    let home = Home::new().with_accounts();
+    let config = file_with(&home, &["admin", "holdfast-admin"]);
+    let (status, log) = home.config(&config).start_refused();
+    assert!(!status.success() && log.contains("`admin.name`"), "{log}");
+
+    let home = Home::new().with_accounts().env("HOLDFAST_ADMIN_NAME", "root");
+    let config = file_with(&home, &["admin"]);
+    let server = home.config(&config).start();
+    server.client().login("root", ADMIN_PASSWORD).api("GET", "/users", None).expect(200);
+}
+
+#[test]
+fn a_password_file_that_opens_nothing_any_more_goes_at_the_next_start() {
+    let home = Home::new().with_made_up_password();
+    let server = home.start();
+    let text = fs::read_to_string(file_of(&home)).unwrap();
+    let body = json!({ "old": text.trim_end(), "new": "a password of mine" });
+    server.client().login("admin", text.trim_end()).api("PUT", "/me/password", Some(&body)).expect(204);
+    server.stop();
+    // As if the server had been cut off between the change and the file.
+    fs::write(file_of(&home), &text).unwrap();
+    let server = home.start();
+    assert!(!file_of(&home).exists());
+    assert_eq!(login_status(&server, "a password of mine"), 200);
+}

@@ -187,3 +187,35 @@ fn where_nobody_is_anonymous_nothing_is_given_without_a_login() {
     let token = bob.token(&["repository:one:pull"]);
     server.bearer(&token).send(&get("/v2/one/manifests/1")).expect(200);
 }
+
+#[test]
+fn a_name_of_another_source_is_taken_over_only_when_that_is_said_and_then_wholly() {
+    let home = Home::new();
+    let file = home.folder().join("htpasswd");
+    fs::write(&file, format!("ann:{}\n", hashed("ann"))).unwrap();
+    let server = with_home(home.config(&format!("[auth.htpasswd]\npath = \"{}\"\n", file.display())));
+    server.admin().grant(&user("ann"), "one", &["pull"]);
+    let ann = server.login("ann", "password of ann");
+    let access = ann.token(&["repository:one:pull"]);
+    let (_, personal) = ann.mint(&json!({}));
+    let pulls = |token: &str| server.bearer(token).send(&get("/v2/one/manifests/1")).status;
+    assert_eq!((pulls(&access), pulls(&personal)), (200, 200));
+    let form = json!({ "name": "ann", "password": "another password" });
+    let refused = server.admin().api("POST", "/users", Some(&form));
+    assert!(String::from_utf8_lossy(&refused.body).contains("`htpasswd`"), "{refused}");
+    refused.refused(409, "CONFLICT");
+    server.admin().api("POST", "/service-accounts", Some(&json!({ "name": "ann" }))).refused(409, "CONFLICT");
+    server.admin().api("POST", "/users?take_over=maybe", Some(&form)).refused(400, "INVALID");
+    assert_eq!((pulls(&access), pulls(&personal)), (200, 200), "nothing has happened");
+    server.admin().api("POST", "/users?take_over=true", Some(&form)).expect(201);
+    ann.send(&get("/v2/")).expect(401);
+    assert_eq!((pulls(&access), pulls(&personal)), (401, 401), "tokens of the other one have ended");
+    server.login("ann", "another password").send(&get("/v2/one/manifests/1")).expect(200);
+    eventually("the audit trail tells", || {
+        server
+            .admin()
+            .api("GET", "/events?n=1000", None)
+            .to_string_of_body()
+            .contains("over whoever has the name")
+    });
+}

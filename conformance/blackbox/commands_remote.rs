@@ -85,7 +85,7 @@ fn one_who_is_no_administrator_is_told_so() {
     run(&server, &wrong, &["user", "list"]).fails(1, &["\"bob\"", "wrong"]);
     run(&server, &Tool::new(), &["user", "list"]).fails(1, &["login"]);
     // Nobody may see nothing, until something is for everybody.
-    assert_eq!(run(&server, &Tool::new(), &["ls"]).fine().stdout, "");
+    assert_eq!(run(&server, &Tool::new(), &["ls"]).fails(1, &["without a login"]).stdout, "");
 }
 
 #[test]
@@ -134,4 +134,37 @@ fn a_password_comes_by_the_pipe_and_a_registry_without_accounts_says_so() {
         crate::testkit::fake::reply(200, "<html>")
     });
     Tool::new().run(&["user", "list", "--server", &fake.url()]).fails(1, &["JSON"]);
+}
+
+#[test]
+fn somebody_changes_their_own_password_and_nobody_else_s() {
+    let server = guarded();
+    server.admin().new_user("bob");
+    let file = server.home.folder().join("new");
+    std::fs::write(&file, "another password\n").unwrap();
+    let url = format!("http://{}", host(&server));
+    let file = file.display().to_string();
+    let passwd = |old: &str, more: &[&str]| {
+        let arguments = [&["passwd", "--server", &url, "--user", "bob"], more].concat();
+        Tool::new().run_with(&arguments, &format!("{old}\n"))
+    };
+    passwd("not the password", &["--password-stdin", "--new-password-file", &file]).fails(1, &["bob"]);
+    passwd("x", &["--password-stdin", "--new-password-stdin"]).fails(2, &["--new-password-file"]);
+    Tool::new().run(&["passwd", "--server", &url]).fails(2, &["--user"]);
+    let told = passwd("password of bob", &["--password-stdin", "--new-password-file", &file]).fine();
+    assert!(told.stdout.contains("bob") && !format!("{told:?}").contains("another password"), "{told:?}");
+    server.login("bob", "another password").api("GET", "/me", None).expect(200);
+    server.login("bob", "password of bob").api("GET", "/me", None).expect(401);
+}
+
+#[test]
+fn a_list_that_is_empty_for_want_of_a_login_is_no_empty_list() {
+    let server = guarded();
+    server.admin().push("team/app", "1", &image(["base"]));
+    run(&server, &Tool::new(), &["ls"]).fails(1, &["without a login", "docker login"]);
+    run(&server, &Tool::new(), &["ls", "--json", "--level", "1"]).fails(1, &["without a login"]);
+    // Who is logged in and may see nothing is told so.
+    server.admin().new_user("bob");
+    let told = run(&server, &with_password(&server, "bob", "password of bob"), &["ls"]).fine();
+    assert!(told.stderr.contains("there are no repositories"), "{told:?}");
 }

@@ -376,3 +376,36 @@ fn rules_on_addresses_see_the_socket_or_what_a_trusted_proxy_says() {
         .send(&get("/v2/team/app/manifests/1").header("X-Forwarded-For", "203.0.113.5"))
         .refused(403, "DENIED");
 }
+
+#[test]
+fn the_api_asks_for_the_scope_that_its_request_needs() {
+    let server = guarded();
+    server.admin().push("team/app", "1", &image(["base"]));
+    for (path, scope) in [
+        ("/api/v1/repositories/team/app", "repository:team/app:pull"),
+        ("/api/v1/repositories/team/app/-/tags", "repository:team/app:pull"),
+        ("/api/v1/repositories/nothing/-/tags/1", "repository:nothing:pull"),
+        ("/api/v1/repositories", "registry:catalog:*"),
+        ("/api/v1/users", "registry:api:*"),
+        ("/api/v1/me", "registry:api:*"),
+    ] {
+        for told in [server.send(&get(path)), server.bearer("nonsense").send(&get(path))] {
+            let told = told.refused(401, "UNAUTHORIZED");
+            let challenge = told.header("WWW-Authenticate").unwrap_or_default().to_owned();
+            assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{path}: {challenge}");
+        }
+    }
+    let token = server.admin().token(&["repository:team/app:pull"]);
+    server.bearer(&token).send(&get("/api/v1/repositories/team/app")).expect(200);
+}
+
+#[test]
+fn a_token_for_too_much_is_refused_in_the_words_of_oauth() {
+    let server = guarded();
+    let scopes: String = (0..90)
+        .map(|n| format!("&scope=repository:team/a-repository-with-a-long-name-{n}:pull,push"))
+        .collect();
+    let refused = server.admin().send(&get(format!("/token?service=holdfast{scopes}"))).expect(400).json();
+    assert_eq!(refused["error"], "invalid_scope", "{refused}");
+    assert!(refused["errors"][0]["message"].as_str().unwrap().contains("fewer scopes"), "{refused}");
+}

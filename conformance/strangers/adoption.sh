@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# One storage folder, two registries: what registry:2 took is in Holdfast byte for byte, and the other way round.
+# One storage folder or bucket, two registries: what registry:2 took is in Holdfast byte for byte, and the other way round.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 MODULE=oras.land/oras PINNED=v1.3.1
@@ -60,6 +60,13 @@ alike() {
     [[ $(wc -l < "$1") -ge 30 ]] && diff "$1" "$2"
 }
 
+# rebuild DATA [NAME=VALUE...]: the command, in the configuration
+rebuild() {
+    settings "$1"
+    env ${SETTINGS[@]+"${SETTINGS[@]}"} "${@:2}" "$HOLDFAST_BIN" rebuild --data "$1"
+}
+gone() { fails curl -fsS -o /dev/null "$URL/v2/$1/manifests/$2"; }
+
 # ---- registry:2 -> Holdfast
 registry2 "$WORK/theirs"
 fill registry:2
@@ -67,8 +74,10 @@ must "what is attached is found in registry:2" remember
 must "everything in registry:2 hashes to its digest" listing "$WORK/theirs.txt"
 stop registry2
 
-holdfast "$WORK/first-start" HOLDFAST_STORAGE_FILESYSTEM_ROOT="$WORK/theirs"
-check "Holdfast started on that folder reads it all" listing "$WORK/started.txt"
+images "$WORK/theirs"
+THEIRS=("${STORAGE[@]}")
+holdfast "$WORK/first-start" "${THEIRS[@]}"
+check "Holdfast started on that storage reads it all" listing "$WORK/started.txt"
 check "byte for byte the same" alike "$WORK/theirs.txt" "$WORK/started.txt"
 for image in from/oras:artifact from/skopeo/oci:multi; do
     check "what hung on a fallback tag is a referrer now ($image)" equal "$(attached $image)" "${ATTACHED[$image]}"
@@ -81,9 +90,8 @@ check "it is the built one" equal "$(id_of "localhost:${HOST##*:}/from/docker:1"
 check "the server ends well on SIGTERM" stop holdfast
 
 row "registry:2 to Holdfast, by holdfast rebuild"
-check "rebuild on the stopped folder" env HOLDFAST_STORAGE_FILESYSTEM_ROOT="$WORK/theirs" \
-    "$HOLDFAST_BIN" rebuild --data "$WORK/rebuilt"
-holdfast "$WORK/rebuilt" HOLDFAST_STORAGE_FILESYSTEM_ROOT="$WORK/theirs"
+check "rebuild on the stopped storage" rebuild "$WORK/rebuilt" "${THEIRS[@]}"
+holdfast "$WORK/rebuilt" "${THEIRS[@]}"
 check "Holdfast reads it all" listing "$WORK/rebuilt.txt"
 check "byte for byte the same" alike "$WORK/theirs.txt" "$WORK/rebuilt.txt"
 check "the server ends well on SIGTERM" stop holdfast
@@ -94,15 +102,18 @@ holdfast "$WORK/ours"
 fill Holdfast
 must "what is attached is found in Holdfast" remember
 must "everything in Holdfast hashes to its digest" listing "$WORK/ours.txt"
+must "a tag that is removed again" skopeo_ --preserve-digests "oci:$WORK/layout:single" "docker://$HOST/from/docker:removed"
+check "removed" equal "$(curl -sS -o /dev/null -w '%{http_code}' -X DELETE "$URL/v2/from/docker/manifests/removed")" 202
 check "the server ends well on SIGTERM" stop holdfast
 
 registry2 "$WORK/ours/registry"
-check "registry:2 started on that folder reads it all" listing "$WORK/read.txt"
+check "the removed tag is not there" gone from/docker removed
+check "registry:2 started on that storage reads it all" listing "$WORK/read.txt"
 check "byte for byte the same" alike "$WORK/ours.txt" "$WORK/read.txt"
 must "docker pulls its image from registry:2" docker_ pull "localhost:${HOST##*:}/from/docker:1"
 must "registry:2 takes another image there" skopeo_ --preserve-digests "oci:$WORK/layout:single" "docker://$HOST/added:late"
 stop registry2
-check "rebuild after registry:2 wrote" "$HOLDFAST_BIN" rebuild --data "$WORK/ours"
+check "rebuild after registry:2 wrote" rebuild "$WORK/ours"
 holdfast "$WORK/ours"
 check "Holdfast has what registry:2 added" same "oci:$WORK/layout:single" "http://$HOST/added:late"
 check "and what it had" listing "$WORK/again.txt"

@@ -131,7 +131,7 @@ check "who logged in with it is refused" refused pull ci team/built:1
 check "the other goes on" pull ci2 team/built:1
 check "the server ends well on SIGTERM" stop holdfast
 check "no password and no secret is in the log" fails grep -aqF -e "$ADMIN_PASSWORD" -e "$pat" -e "$first" -e "$second" \
-    -e "$(password_of someuser)" "$WORK/holdfast.log"
+    -e "$(password_of someuser)" "$WORK"/holdfast*.log
 
 cat > "$WORK/rules.toml" << 'TOML'
 [[acl]]

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# What every stranger shares: checks, installing, starting and stopping programs, comparing bytes. Sourced, not run.
+# What every stranger shares: checks, starting Holdfast in each of its configurations, comparing bytes. Sourced, not run.
 # It must not know any one stranger.
 set -uo pipefail
 
 strangers=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${HOLDFAST_BIN:?run this through conformance/run}" "${STRANGERS_CACHE:?}" "${RESULTS:?}" "${STRANGER:?}"
-WORK=$(mktemp -d -t "holdfast-$STRANGER-XXXXXX")
 ROW="" VERSION="" LOGIN=""
-declare -A PIDS=()
+. "$strangers/programs.sh"
+. "$strangers/servers.sh"
+. "$strangers/configurations.sh"
 
 # ---- checks ---------------------------------------------------------------------------------------------------------
 
@@ -18,7 +19,11 @@ row() { ROW=$1; }
 version() { VERSION=$1; echo "version $1"; }
 
 # tally PASSED FAILED SKIPPED: records counts for the row
-tally() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$STRANGER" "$ROW" "$VERSION" "$1" "$2" "$3" >> "$RESULTS"; }
+tally() {
+    [[ $2 = 0 ]] || FAILED=yes
+    printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$STRANGER${CONFIGURATION:+ [$CONFIGURATION]}" "$ROW" "$VERSION" "$1" "$2" "$3" \
+        >> "$RESULTS"
+}
 
 # check TEXT COMMAND...: one check, which passes when the command does
 check() {
@@ -66,119 +71,7 @@ within() {
     return 1
 }
 
-# ---- installing -----------------------------------------------------------------------------------------------------
-
-SUDO=()
-[[ $(id -u) = 0 ]] || SUDO=(sudo -n)
-as_root() { ${SUDO[@]+"${SUDO[@]}"} "$@"; }
-
-# debian PACKAGE...: installs what is absent, without starting any service
-debian() {
-    local absent=() package policy=/usr/sbin/policy-rc.d ours="" code=0
-    for package in "$@"; do
-        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null) == installed ]] || absent+=("$package")
-    done
-    [[ ${#absent[@]} = 0 ]] && return
-    if [[ ! -e $policy ]]; then
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" > /dev/null && as_root chmod 755 "$policy" && ours=yes
-    fi
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300)
-    as_root "${apt[@]}" install --no-install-recommends "${absent[@]}" || {
-        as_root "${apt[@]}" update && as_root "${apt[@]}" install --no-install-recommends "${absent[@]}"
-    } || code=$?
-    [[ -n $ours ]] && as_root rm -f "$policy"
-    [[ $code = 0 ]] || { echo "cannot install ${absent[*]}" >&2; exit 1; }
-}
-
-# go_program NAME MODULE VERSION PACKAGE: builds a pinned Go program into the cache; its path is $GO_PROGRAM.
-# Not `go install PACKAGE@VERSION`: that asks the proxy for the module's newest version too, and fails when it may not
-# have that one. A scratch module that requires the pinned version asks for nothing else.
-go_program() {
-    local name=$1 module=$2 wanted=$3 package=$4 dir=$STRANGERS_CACHE/go/$1-$3
-    GO_PROGRAM=$dir/$name
-    [[ -x $GO_PROGRAM ]] && return
-    local scratch=$WORK/build-$name
-    mkdir -p "$scratch" "$dir"
-    (cd "$scratch" && export GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off \
-        && go mod init scratch && go mod edit -require="$module@$wanted" && go build -o "$GO_PROGRAM.new" "$package" \
-        && mv "$GO_PROGRAM.new" "$GO_PROGRAM") || { echo "cannot build $package $wanted" >&2; exit 1; }
-}
-
-# built_from PROGRAM MODULE: the module version that the Go binary itself says it was built from
-built_from() { go version -m "$1" | awk -v module="$2" '($1 == "dep" || $1 == "mod") && $2 == module { print $3 }'; }
-
-# ---- programs in the background -------------------------------------------------------------------------------------
-
-# start NAME PATTERN COMMAND...: runs it, waits until its output has a line with PATTERN; the line's match is $SAID
-start() {
-    local name=$1 pattern=$2 tries
-    shift 2
-    echo "# start $name: $*"
-    : > "$WORK/$name.log" # here, or an earlier start's line could be read before the child has emptied it
-    "$@" >> "$WORK/$name.log" 2>&1 < /dev/null & # a program, never a function: its pid must be the one that is stopped
-    PIDS[$name]=$!
-    for ((tries = 0; tries < 600; tries++)); do
-        SAID=$(grep -aoE -m1 "$pattern" "$WORK/$name.log" | head -n 1) && [[ -n $SAID ]] && return
-        kill -0 "${PIDS[$name]}" 2> /dev/null || break
-        sleep 0.1
-    done
-    echo "$name did not start" >&2
-    tail -n 30 "$WORK/$name.log" >&2
-    return 1
-}
-
-# start_as_root NAME PATTERN COMMAND...: the same for a daemon that wants root, in a mount namespace of its own, so that
-# nothing it mounts is seen or left outside. It writes its own pid down, as sudo stands between it and this script.
-start_as_root() {
-    start "$1" "$2" ${SUDO[@]+"${SUDO[@]}"} \
-        sh -c 'echo $$ > "$0"; exec unshare --mount --propagation private "$@"' "$WORK/$1.pid" "${@:3}"
-}
-
-# stop NAME: SIGTERM, at most 30 s, then SIGKILL; answers the exit status
-stop() {
-    local pid=${PIDS[$1]-} told tries
-    [[ -n $pid ]] || return 0
-    unset "PIDS[$1]"
-    told=$(cat "$WORK/$1.pid" 2> /dev/null || echo "$pid")
-    as_root kill -TERM "$told" 2> /dev/null
-    for ((tries = 0; tries < 300; tries++)); do
-        kill -0 "$pid" 2> /dev/null || break
-        sleep 0.1
-    done
-    as_root kill -KILL "$told" 2> /dev/null && echo "$1 had to be killed" >&2
-    wait "$pid"
-}
-
-leave() {
-    local code=$? name mount
-    trap '' TERM INT
-    for name in "${!PIDS[@]}"; do stop "$name"; done
-    if grep -q "^$STRANGER"$'\t.*\t[0-9]*\t[1-9][0-9]*\t[0-9]*$' "$RESULTS" || [[ $code != 0 ]]; then
-        for name in "$WORK"/*.log; do
-            [[ -s $name ]] && { echo "--- the end of ${name##*/}"; tail -n 25 "$name" | cut -c -600; }
-        done
-    fi
-    awk -v under="$WORK/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
-        as_root umount -l "$mount"
-    done
-    as_root rm -rf --one-file-system "$WORK"
-    exit "$code"
-}
-trap leave EXIT
-trap 'exit 143' TERM INT
-
-# serving DATA [--open] [NAME=VALUE...]: Holdfast on a port that the system picks, over TLS if the values say so: $URL, and
-# $HOST without the scheme
-serving() {
-    local data=$1 open=()
-    shift
-    [[ ${1-} == --open ]] && open=("$1") && shift
-    DATA=$data
-    start holdfast 'listening on https?://127\.0\.0\.1:[0-9]+' \
-        env "$@" "$HOLDFAST_BIN" serve ${open[@]+"${open[@]}"} --data "$data" --listen 127.0.0.1:0 || exit 1
-    URL=${SAID#listening on } HOST=${SAID#listening on *://}
-    ready || { echo "holdfast is not ready" >&2; exit 1; }
-}
+# ---- Holdfast -------------------------------------------------------------------------------------------------------
 
 # holdfast DATA [NAME=VALUE...]: without accounts
 holdfast() {
@@ -194,8 +87,12 @@ guarded() {
     serving "$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" "${@:2}"
 }
 
-# admin_ ARGUMENT...: a command of Holdfast through the socket of the server that `guarded` has started
-admin_() { "$HOLDFAST_BIN" "$@" --data "$DATA"; }
+# admin_ ARGUMENT...: a command of Holdfast through the socket of the server that `guarded` has started. What it changes is
+# seen by other replicas within a second.
+admin_() {
+    "$HOLDFAST_BIN" "$@" --data "$DATA" || return
+    [[ $CONFIGURATION != replicas ]] || sleep 1
+}
 
 # new_user NAME: makes one, with `password_of NAME`
 new_user() { password_of "$1" | admin_ user add "$1" --new-password-stdin; }
@@ -213,13 +110,19 @@ certificates() {
 # ready: waits until /readyz answers 200, at most 60 s
 ready() { curl -fsS -o /dev/null --retry 300 --retry-delay 1 --retry-max-time 60 --retry-all-errors "$URL/readyz"; }
 
-# registry2 ROOT: Debian's docker-registry (registry:2) on that storage folder: $URL and $HOST
+# registry2 ROOT: Debian's docker-registry (registry:2) on that storage folder, or on the bucket below a prefix of the same
+# name: $URL and $HOST
 registry2() {
+    local storage="filesystem: {rootdirectory: '$1'}"
     mkdir -p "$1"
+    if in_s3; then
+        images "$1" && storage="s3: {region: $S3_REGION, regionendpoint: '$S3', bucket: $S3_BUCKET, accesskey: '$S3_KEY',
+            secretkey: '$S3_SECRET', secure: false, rootdirectory: '/${1#"$WORK/"}'}"
+    fi
     cat > "$WORK/registry2.yml" << YAML
 version: 0.1
 log: {level: info}
-storage: {filesystem: {rootdirectory: "$1"}, delete: {enabled: true}}
+storage: {$storage, delete: {enabled: true}}
 http: {addr: "127.0.0.1:0"}
 YAML
     start registry2 'listening on 127\.0\.0\.1:[0-9]+' docker-registry serve "$WORK/registry2.yml" || exit 1

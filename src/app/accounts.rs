@@ -107,8 +107,53 @@ pub struct Accounts {
 impl Accounts {
     /// Settles what the last run left half done, reads the accounts, and makes the first one at the first start.
     pub async fn open(&self) -> Result<()> {
-        let Gate { directory, passwords, .. } = &*self.gate;
-        load::load(directory).await?;
-        first_admin::make(directory, passwords, &self.admin, &self.data).await
+        load::load(&self.gate.directory).await?;
+        first_admin::make(&self.gate, &self.admin, &self.data).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::build;
+    use crate::auth::exchange::{self, Asked};
+    use crate::auth::gate::Word;
+    use crate::auth::session::Session;
+    use crate::auth::sources::ldap::config::Label;
+    use crate::auth::sources::ldap::fake::{Entry, Fake, Mood};
+    use crate::events::sink::Nobody;
+    use crate::secret::Secret;
+
+    async fn session_of_a_token(gate: &Gate, name: &str) -> Session {
+        let word = Word::Password(name.into(), Secret::new("right"));
+        let session = gate.enter(word, None).await.unwrap().unwrap();
+        let asked = Asked { service: gate.service(), scopes: &[], offline: false, client: "", address: None };
+        let issued = exchange::exchange(gate, &session, asked).await.unwrap();
+        Session::clone(&*gate.enter(Word::Token(issued.token), None).await.unwrap().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_user_of_ldap_with_more_labels_than_go_into_a_token_gets_one_all_the_same() {
+        let large: &'static str = "x".repeat(9000).leak();
+        let entry = |dn, name, title| Entry {
+            dn,
+            password: "right",
+            attributes: vec![("uid", name), ("title", title)],
+        };
+        let entries =
+            vec![entry("uid=amy,dc=example", "amy", large), entry("uid=bob,dc=example", "bob", "few")];
+        let fake = Fake::start(Mood::Well, entries).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings { data: folder.path().to_str().unwrap().into(), ..Settings::default() };
+        settings.auth.ldap.url.clone_from(&fake.url);
+        settings.auth.ldap.base = "dc=example".into();
+        let label = Label { attribute: "title".into(), parse_cn: false, lower_case: false };
+        settings.auth.ldap.labels = [("title".to_owned(), label)].into();
+        let built = build::build(&settings, None).await.unwrap();
+        let gate = super::build(&settings, &built.registry, Arc::new(Nobody)).await.unwrap();
+        for (name, title) in [("amy", large), ("bob", "few")] {
+            let session = session_of_a_token(&gate, name).await;
+            assert_eq!(session.identity.label_values("title").collect::<Vec<_>>(), [title]);
+        }
     }
 }

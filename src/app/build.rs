@@ -1,5 +1,6 @@
 //! Puts the parts together that the configuration names. The only place that knows all of them.
 
+use crate::app::claim;
 use crate::app::config::settings::Settings;
 use crate::app::lock::{self, DataLock};
 use crate::clock::{Clock, SystemClock};
@@ -22,6 +23,9 @@ pub enum Error {
     /// Storage cannot be used.
     #[error("the storage cannot be used: {0}")]
     Storage(#[from] storage::error::Error),
+    /// It is not ours to use.
+    #[error(transparent)]
+    Claim(#[from] claim::Error),
     /// Metadata cannot be used.
     #[error("the metadata cannot be used: {0}")]
     Metadata(#[from] metadata::error::Error),
@@ -57,5 +61,6 @@ pub async fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<B
     };
     let opened = metadata::open::open(&settings.metadata, &folder, clock.unix_secs()).await?;
     let registry = Registry::new(storage, opened.metadata, clock, settings.registry.clone());
+    claim::take(&registry, data).await?;
     Ok(Built { registry: Arc::new(registry), moved_aside: opened.moved_aside, lock })
 }

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod acme;
 pub mod admin;
 pub mod build;
+pub mod claim;
 pub mod config;
 pub mod connection;
 pub mod first_admin;

@@ -61,6 +61,9 @@ pub struct Account {
     /// The opaque token that it was exchanged for: when that is revoked, this one ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Its groups and labels would not leave room in a token, so its source is asked for them, and for `admin`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// May do everything, from sources that can tell it only at a login (LDAP).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub admin: bool,
@@ -81,6 +84,7 @@ impl Account {
             source: String::new(),
             epoch: 0,
             token: None,
+            asked: false,
             admin: false,
             groups: Vec::new(),
             labels: BTreeMap::new(),

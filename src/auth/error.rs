@@ -15,6 +15,12 @@ pub enum Error {
     /// There is one of this name already.
     #[error("there is already such a {0}")]
     Exists(&'static str),
+    /// Another source of users knows the name: which one.
+    #[error(
+        "the source of users `{0}` knows this name: a new account would take it over, with the rights that grants and \
+         rules give to it, and shut that one out; say `take_over=true` (`--take-over`) if that is wanted"
+    )]
+    Elsewhere(&'static str),
     /// It may not be changed so: a sentence that says why.
     #[error("{0}")]
     Refused(String),

@@ -10,8 +10,10 @@ use crate::auth::scope::Scope;
 use crate::auth::session::{self, From, Session, Shown};
 use crate::auth::sources::ldap;
 use crate::secret::Secret;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+/// Bytes of groups and labels that a token tells. Beyond that they would crowd out the scopes.
+const TOLD_BYTES_MAX: usize = 2 << 10;
 
 /// A request for a token, by somebody who was let in.
 #[derive(Debug, Clone, Copy)]
@@ -87,23 +89,30 @@ fn account(gate: &Gate, session: &Session) -> Account {
     if identity.is_anonymous() {
         return Account::anonymous();
     }
-    // Of a source that is asked at a login alone, the token tells all that there is to know.
-    let far = session.source == ldap::source::NAME;
-    let ours = gate.directory.groups_of(identity.kind, &identity.name);
-    Account {
+    let account = Account {
         kind: identity.kind,
         source: session.source.to_owned(),
         epoch: session.epoch,
         token: session.token.clone(),
-        admin: far && identity.admin,
-        // Those of ours are asked for at each request.
-        groups: if far {
-            identity.groups.iter().filter(|group| !ours.contains(group)).cloned().collect()
-        } else {
-            Vec::new()
-        },
-        labels: if far { identity.labels.clone() } else { BTreeMap::new() },
+        ..Account::anonymous()
+    };
+    if session.source != ldap::source::NAME {
+        return account;
     }
+    // Of a source that is asked at a login alone, the token tells all that there is to know, if that is not too much.
+    // All or nothing: a rule that comes later may deny by what is of no use to the rules of now.
+    let ours = gate.directory.groups_of(identity.kind, &identity.name);
+    let groups: Vec<String> = identity.groups.iter().filter(|group| !ours.contains(group)).cloned().collect();
+    let labels = identity.labels.iter().map(|(label, values)| label.len() + bytes(values));
+    if bytes(&groups) + labels.sum::<usize>() > TOLD_BYTES_MAX {
+        return Account { asked: true, ..account };
+    }
+    Account { admin: identity.admin, groups, labels: identity.labels.clone(), ..account }
+}
+
+/// Bytes of a list of texts in JSON, with its quotes and commas.
+fn bytes(texts: &[String]) -> usize {
+    texts.iter().map(|text| text.len() + 3).sum()
 }
 
 fn text(granted: &Granted) -> String {

@@ -224,9 +224,9 @@ impl Gate {
         let Some(session) = self.standing(&claims, expired).await? else { return Ok(Err(Refusal::Token)) };
         let session = Arc::new(session);
         if !expired {
-            let account = &claims.account;
-            let labels: usize = account.labels.values().map(|values| values.len() + 1).sum();
-            let texts = claims.access.len() + account.groups.len() + labels;
+            let identity = &session.identity;
+            let labels: usize = identity.labels.values().map(|values| values.len() + 1).sum();
+            let texts = claims.access.len() + identity.groups.len() + labels;
             self.here.remember(text.expose().as_bytes(), &session, at, claims.exp, texts);
         }
         Ok(Ok(session))
@@ -240,9 +240,10 @@ impl Gate {
             return Ok((self.config.anonymous && !expired).then(|| Session::of_anonymous_token(access)));
         }
         let owner = Owner { kind: account.kind, name: claims.sub.clone(), source: account.source.clone() };
-        // A token that has expired is rare, and may be old: its account is asked for even far away.
-        let standing = if account.source == ldap::source::NAME && !expired {
-            Some(self.owners.with_groups(told(claims)))
+        // A token that has expired is rare, and may be old: its account is asked for even far away. So is one with more
+        // groups than go into a token; `owners` remembers it.
+        let standing = if account.source == ldap::source::NAME && !expired && !account.asked {
+            (!self.owners.is_shadowed(&claims.sub)).then(|| self.owners.with_groups(told(claims)))
         } else {
             self.owners.standing(&owner).await?
         };

@@ -8,7 +8,7 @@ use crate::auth::accounts::owner::{Owner, SOURCE};
 use crate::auth::accounts::token::{Token, TokenKind};
 use crate::auth::accounts::{token_text, tokens, users};
 use crate::auth::authenticator::{Authenticator, Login, UsedToken};
-use crate::auth::error::Result;
+use crate::auth::error::{Error, Result};
 use crate::auth::sources::ldap;
 use crate::auth::sources::own::{StoredAccounts, StoredPassword};
 use crate::clock::Clock;
@@ -39,11 +39,15 @@ impl Owners {
         Self { directory, others, recent: Cache::new(RECENT_MAX), clock }
     }
 
-    /// An account as it stands now, with the groups that it is in here. `None`: it is gone or disabled.
+    /// An account as it stands now, with the groups that it is in here. `None`: it is gone or disabled, or a user of
+    /// ours has its name now.
     pub async fn standing(&self, owner: &Owner) -> Result<Option<Login>> {
         if owner.is_own() {
             let login = identity(&self.directory, owner.kind, &owner.name).await?;
             return Ok(login.map(|login| Login::clone(&login)));
+        }
+        if self.is_shadowed(&owner.name) {
+            return Ok(None);
         }
         let Some(source) = self.others.iter().find(|source| source.name() == owner.source) else {
             return Ok(None);
@@ -61,6 +65,31 @@ impl Owners {
         };
         self.recent.insert(owner.clone(), (now, login.clone()));
         Ok(Some(self.with_groups(login)))
+    }
+
+    /// Whether a user of ours has this name: ours are asked first, so nobody of another source goes by it any more,
+    /// with tokens from before either.
+    pub fn is_shadowed(&self, name: &str) -> bool {
+        self.directory.has_user(name)
+    }
+
+    /// The user whom the other sources know by this name. The first that knows it answers.
+    pub async fn elsewhere(&self, name: &str) -> Result<Option<Login>> {
+        for source in &self.others {
+            if let Some(login) = source.lookup(name).await? {
+                return Ok(Some(login));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a name for a new account of ours that another source knows: whoever has it there would be shut out, and
+    /// the new account would have the rights that grants and rules give to the name.
+    pub async fn refuse_known(&self, name: &str) -> Result<()> {
+        match self.elsewhere(name).await? {
+            Some(login) => Err(Error::Elsewhere(login.source)),
+            None => Ok(()),
+        }
     }
 
     /// The same login, with the groups that it is in here beside those of its source.

@@ -5,6 +5,7 @@ use crate::cli::accounts::api::To;
 use crate::cli::accounts::events::Events;
 use crate::cli::accounts::grant::Grant;
 use crate::cli::accounts::group::Group;
+use crate::cli::accounts::passwd::Passwd;
 use crate::cli::accounts::service::Service;
 use crate::cli::accounts::token::Token;
 use crate::cli::accounts::user::User;
@@ -43,6 +44,8 @@ pub enum Command {
     /// Users
     #[command(subcommand)]
     User(User),
+    /// Change one's own password
+    Passwd(Passwd),
     /// Groups of accounts
     #[command(subcommand)]
     Group(Group),

@@ -1,7 +1,6 @@
 //! `holdfast initial-password`.
 
 use crate::app::first_admin;
-use crate::auth::accounts::users::INITIAL_ADMIN;
 use crate::cli::flags::Common;
 use crate::cli::prepare::settings;
 use crate::cli::terminal::{Complaint, say, say_json};
@@ -24,12 +23,13 @@ pub struct InitialPassword {
 /// Prints the password that the first start has made.
 pub fn run(args: &InitialPassword) -> Result<(), Complaint> {
     let settings = settings(&args.common.flags())?;
-    let file = first_admin::path(Path::new(&settings.data));
+    let data = Path::new(&settings.data);
+    let (file, name) = (first_admin::path(data), first_admin::name(data));
     match std::fs::read_to_string(&file) {
         Ok(text) => {
             let password = text.trim_end();
             if args.json {
-                return say_json(&json!({ "name": INITIAL_ADMIN, "password": password }));
+                return say_json(&json!({ "name": name, "password": password }));
             }
             say(password);
             Ok(())

@@ -1,6 +1,7 @@
 //! `holdfast ls`: the repositories of a registry, or the tags of a repository.
 
 use crate::cli::filter::Filter;
+use crate::cli::flags::Lists;
 use crate::cli::listed::{self, Repositories, RepositoryRow, Sort, Summary, TagRow, Tags};
 use crate::cli::prepare::runtime;
 use crate::cli::remote::Remote;
@@ -39,15 +40,9 @@ pub struct Ls {
     /// Only names that hold this text, or that match it as a whole if it has `*`, `**` or `?` in it
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Print JSON
-    #[arg(long, short)]
-    pub json: bool,
-    /// Tell at the end how many requests it took
-    #[arg(long)]
-    pub statistics: bool,
-    /// Names to ask for at once; a registry may give fewer
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub page_size: u32,
+    /// How.
+    #[command(flatten)]
+    pub lists: Lists,
     /// Where.
     #[command(flatten)]
     pub remote: Remote,
@@ -70,7 +65,7 @@ pub fn run(args: &Ls) -> Result<(), Ending> {
             Listed::Tags(repository) => list_tags(args, &client, repository, &progress).await,
         };
         progress.end();
-        if args.statistics {
+        if args.lists.statistics {
             progress.statistics(&[&client]);
         }
         done
@@ -102,8 +97,16 @@ fn repositories_at(args: &Ls, address: Address) -> Result<(Address, Listed), End
 }
 
 async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> Result<(), Ending> {
-    let page_size = args.page_size as usize;
+    let page_size = args.lists.page_size as usize;
     let mut names = repositories::list(client, page_size).await.map_err(|error| hinted(args, error))?;
+    if names.is_empty() && client.is_nobody().await {
+        // Not an empty list: scripts would take it for an empty registry.
+        return Err(Ending::Failed(format!(
+            "there are no repositories that one may see without a login, and none is known for {at}: \
+             `docker login {at}`, or say --user",
+            at = client.address()
+        )));
+    }
     keep(args, &mut names);
     if args.sort == Some(Sort::Name) {
         names.sort_unstable();
@@ -127,7 +130,7 @@ async fn list_repositories(args: &Ls, client: &Client, progress: &Progress) -> R
     let rows: Vec<RepositoryRow> =
         futures_util::stream::iter(asked).buffered(args.remote.max_requests.into()).collect().await;
     progress.end();
-    if args.json {
+    if args.lists.json {
         say_json(&Repositories { repositories: &rows })?;
     } else {
         say(&listed::repositories_table(&rows));
@@ -141,8 +144,9 @@ async fn list_tags(
     repository: &Repository,
     progress: &Progress,
 ) -> Result<(), Ending> {
-    let names =
-        tags::list(client, repository, args.page_size as usize).await.map_err(|error| hinted(args, error))?;
+    let names = tags::list(client, repository, args.lists.page_size as usize)
+        .await
+        .map_err(|error| hinted(args, error))?;
     let mut names =
         names.ok_or_else(|| format!("there is no repository {repository} at {}", client.address()))?;
     keep(args, &mut names);
@@ -162,7 +166,7 @@ async fn list_tags(
     if args.level == 0 {
         let names: Vec<String> = rows.iter().map(|row| row.tag.clone()).collect();
         print_names(args, "tags", &names, &Tags { repository, tags: &names })?;
-    } else if args.json {
+    } else if args.lists.json {
         say_json(&Tags { repository, tags: &rows })?;
     } else {
         say(&listed::tags_table(&rows));
@@ -208,7 +212,7 @@ fn keep(args: &Ls, names: &mut Vec<String>) {
 
 /// Names one a line, so that they can be piped; nothing at all if there is none.
 fn print_names(args: &Ls, what: &str, names: &[String], json: &impl Serialize) -> Result<(), Ending> {
-    if args.json {
+    if args.lists.json {
         return Ok(say_json(json)?);
     }
     if names.is_empty() {
@@ -224,7 +228,7 @@ fn hinted(args: &Ls, error: Error) -> Ending {
     match Ending::from(error) {
         Ending::Failed(told) if too_many => Ending::Failed(format!(
             "{told}. It may not give {} names at once: try --page-size 100",
-            args.page_size
+            args.lists.page_size
         )),
         other => other,
     }

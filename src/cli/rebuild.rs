@@ -11,9 +11,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What others may be reading is not replaced under their hands.
+const SHARED: &str = "the metadata is in PostgreSQL, where other replicas may be using it: stop them all, drop the schema \
+    `holdfast` there, and start one again; it makes the metadata from storage before it serves";
+
 /// Makes the metadata beside the old one, and puts it in its place when it is whole.
 pub fn run(args: &Common) -> Result<(), Complaint> {
     let settings = settings(&args.flags())?;
+    if settings.metadata.postgres.is_on() {
+        return Err(SHARED.to_owned());
+    }
     telemetry::start(&settings.log);
     let folder = metadata::open::folder(&settings.metadata, Path::new(&settings.data));
     let fresh = beside(&folder, "new");

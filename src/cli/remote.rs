@@ -7,6 +7,7 @@ use crate::cli::prepare::settings;
 use crate::cli::secret_input;
 use crate::cli::terminal::{Ending, complain};
 use crate::clock::SystemClock;
+use crate::secret::Secret;
 use crate::upstream::address::Address;
 use crate::upstream::client::Client;
 use crate::upstream::credentials::{Credential, Found, Source};
@@ -91,9 +92,19 @@ impl Remote {
 
     /// A client of a registry. Asks for the password if one is needed, and says loudly what weakens it.
     pub async fn client(&self, address: &Address, watch: Option<Watch>) -> Result<Client, Ending> {
+        self.client_of(address, self.source(address)?, watch).await
+    }
+
+    /// The same, with what is known to log in with.
+    pub async fn client_of(
+        &self,
+        address: &Address,
+        source: Source,
+        watch: Option<Watch>,
+    ) -> Result<Client, Ending> {
         let options = Options {
             address: address.clone(),
-            source: self.source(address)?,
+            source,
             realm_hosts: self.allow_realm.clone(),
             trust: Trust::new(self.ca.as_deref(), self.insecure)?,
             requests_max: self.max_requests.into(),
@@ -120,24 +131,33 @@ impl Remote {
         Ok(Address::local(&admin::path(Path::new(&settings.data)))?)
     }
 
+    /// The password of `--user`, which is asked for.
+    pub fn password(&self, user: &str, address: &Address) -> Result<Secret, Ending> {
+        if address.socket().is_some() {
+            let why = "the server of this machine knows you by its socket: --user is for one that is named with --server";
+            return Err(Ending::Usage(why.into()));
+        }
+        if user.is_empty() || user.contains(':') {
+            return Err(Ending::Usage(format!(
+                "{user:?} is no name to log in with: it has a colon, or is empty"
+            )));
+        }
+        Ok(if self.password_stdin {
+            secret_input::piped()?
+        } else {
+            secret_input::typed(&format!("Password of {user} at {address}"), "--password-stdin")?
+        })
+    }
+
+    /// To log in with a password that was given to this command.
+    pub fn given(user: &str, password: Secret) -> Source {
+        let credential = Credential::Password { user: user.to_owned(), password };
+        Source::Given(Found { credential, from: "the command line".into() })
+    }
+
     fn source(&self, address: &Address) -> Result<Source, Ending> {
         if let Some(user) = &self.user {
-            if address.socket().is_some() {
-                let why = "the server of this machine knows you by its socket: --user is for one that is named with --server";
-                return Err(Ending::Usage(why.into()));
-            }
-            if user.is_empty() || user.contains(':') {
-                return Err(Ending::Usage(format!(
-                    "{user:?} is no name to log in with: it has a colon, or is empty"
-                )));
-            }
-            let password = if self.password_stdin {
-                secret_input::piped()?
-            } else {
-                secret_input::typed(&format!("Password of {user} at {address}"))?
-            };
-            let credential = Credential::Password { user: user.clone(), password };
-            return Ok(Source::Given(Found { credential, from: "the command line".into() }));
+            return Ok(Self::given(user, self.password(user, address)?));
         }
         if address.socket().is_some() {
             return Ok(Source::None);

@@ -1,6 +1,7 @@
 //! `holdfast rm`: removes a tag alone, or a manifest with all tags that mean it. It never does more than its arguments
 //! say: a registry that cannot remove one tag alone is told of, not worked round.
 
+use crate::cli::flags::Lists;
 use crate::cli::prepare::runtime;
 use crate::cli::remote::Remote;
 use crate::cli::terminal::{Ending, complain, confirmed, is_attended, say, say_json};
@@ -20,7 +21,6 @@ use serde::Serialize;
 
 /// Flags of `rm`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools)] // flags
 pub struct Rm {
     /// NAME:TAG for one tag alone, NAME@DIGEST for a manifest with all its tags; HOST:PORT/ before it if it is elsewhere
     #[arg(value_name = "IMAGE", required = true)]
@@ -31,15 +31,9 @@ pub struct Rm {
     /// Do not ask before a manifest is removed with its tags
     #[arg(long, short)]
     pub yes: bool,
-    /// Print JSON
-    #[arg(long, short)]
-    pub json: bool,
-    /// Tell at the end how many requests it took
-    #[arg(long)]
-    pub statistics: bool,
-    /// Names to ask for at once when tags are looked for
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub page_size: u32,
+    /// How.
+    #[command(flatten)]
+    pub lists: Lists,
     /// Where.
     #[command(flatten)]
     pub remote: Remote,
@@ -113,7 +107,7 @@ pub fn run(args: &Rm) -> Result<(), Ending> {
         }
         let done = all(args, &targets, &clients, &progress).await;
         progress.end();
-        if args.statistics {
+        if args.lists.statistics {
             progress.statistics(&clients.iter().map(|(_, client)| client).collect::<Vec<_>>());
         }
         done
@@ -168,7 +162,7 @@ async fn all(
     }
     progress.end();
     let failed = outcomes.iter().any(|outcome| matches!(outcome.end, "failed" | "kept"));
-    if args.json {
+    if args.lists.json {
         say_json(&Outcomes { images: &outcomes })?;
     }
     if failed { Err(Ending::Told) } else { Ok(()) }
@@ -195,7 +189,7 @@ async fn remove_tag(
         Removed::Absent => Err(format!("{} found it and did not find it to remove", client.address())),
         Removed::Unsupported(why) => {
             outcome.tags.clear();
-            let all = tags::of(client, repository, &digest, args.page_size as usize).await;
+            let all = tags::of(client, repository, &digest, args.lists.page_size as usize).await;
             Err(not_alone(outcome, tag, &digest, &why, all.ok()))
         }
     }
@@ -231,8 +225,9 @@ async fn remove_manifest(
         return Err(format!("there is no such manifest at {}", client.address()));
     }
     outcome.digest = Some(digest);
-    outcome.tags =
-        tags::of(client, &repository, &digest, args.page_size as usize).await.map_err(|e| e.to_string())?;
+    outcome.tags = tags::of(client, &repository, &digest, args.lists.page_size as usize)
+        .await
+        .map_err(|e| e.to_string())?;
     if args.dry_run {
         return Ok("would_remove");
     }
@@ -259,7 +254,7 @@ fn with(tags: &[Tag]) -> String {
 
 fn tell(args: &Rm, outcome: &Outcome) {
     let with = if outcome.alone { ", this tag alone".to_owned() } else { with(&outcome.tags) };
-    let said = |text: String| if args.json { complain(&text) } else { say(&text) };
+    let said = |text: String| if args.lists.json { complain(&text) } else { say(&text) };
     match (outcome.end, &outcome.error) {
         ("removed", _) => said(format!("removed {}{with}", outcome.reference)),
         ("would_remove", _) => said(format!("would remove {}{with}", outcome.reference)),

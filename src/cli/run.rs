@@ -1,6 +1,6 @@
 //! From arguments to a command, and from its answer to an exit code.
 
-use crate::cli::accounts::{acl, events, grant, group, service, token, user};
+use crate::cli::accounts::{acl, events, grant, group, passwd, service, token, user};
 use crate::cli::args::{Cli, Command};
 use crate::cli::terminal::{Ending, complain};
 use crate::cli::{check, health, import, initial_password, inspect, ls, rebuild, rm, serve};
@@ -20,6 +20,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Rm(args) => rm::run(&args),
         Command::User(command) => user::run(&command),
+        Command::Passwd(args) => passwd::run(&args),
         Command::Group(command) => group::run(&command),
         Command::Service(command) => service::run(&command),
         Command::Token(command) => token::run(&command),

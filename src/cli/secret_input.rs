@@ -22,10 +22,10 @@ pub fn piped() -> Result<Secret, Complaint> {
     }
 }
 
-/// The password as it is typed at the terminal of this process.
-pub fn typed(question: &str) -> Result<Secret, Complaint> {
+/// The password as it is typed at the terminal of this process; `piped`: the flag that takes it from standard input.
+pub fn typed(question: &str, piped: &str) -> Result<Secret, Complaint> {
     let no_terminal =
-        |_| "there is no terminal to ask for the password: give it on standard input with --password-stdin";
+        |_| format!("there is no terminal to ask for the password: give it on standard input with {piped}");
     let mut terminal = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
     let _ = write!(terminal, "{question}: ");
     let quiet = Quiet::new(&terminal)?;

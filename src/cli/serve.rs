@@ -16,7 +16,7 @@ use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::audit::{self, Trail};
-use crate::workers::{follow, purge, settle, tend};
+use crate::workers::{claim, follow, purge, settle, tend};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +32,7 @@ const WORKERS_END_IN: Duration = Duration::from_secs(5);
 pub fn run(args: &Serve) -> Result<(), Complaint> {
     app::memory::keep_buffers();
     let flags = Flags { listen: args.listen.clone(), behind_proxy: args.behind_proxy, ..args.common.flags() };
+    let seen = reload::Seen::now(&flags);
     let settings = settings(&flags)?;
     let listen = addresses(&settings.server.listen)
         .map_err(|e| format!("`server.listen`: {} is no address: {e}", settings.server.listen))?;
@@ -54,8 +55,11 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
             "open: no accounts; everybody who can reach this port may read, change and delete everything"
         );
     }
-    let house =
-        House { settings: &settings, registry: &built.registry, accounts: (!args.open).then_some(flags) };
+    let house = House {
+        settings: &settings,
+        registry: &built.registry,
+        accounts: (!args.open).then_some((flags, seen)),
+    };
     let served = runtime.block_on(serve(house, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
@@ -67,8 +71,8 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
 struct House<'a> {
     settings: &'a Settings,
     registry: &'a Arc<Registry>,
-    /// `None`: there are no accounts. Else where the rules are read again from.
-    accounts: Option<Flags>,
+    /// `None`: there are no accounts. Else where the rules are read again from, when that has changed.
+    accounts: Option<(Flags, reload::Seen)>,
 }
 
 async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> Result<(), Complaint> {
@@ -98,15 +102,16 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     }
     let (stopping, stopped) = watch::channel(false);
     let mut leased = vec![spawn(purge::run(Arc::clone(registry), until(&stopped)))];
+    leased.push(spawn(claim::run(Arc::clone(registry), until(&stopped))));
     spawn(settle::run(Arc::clone(registry), gate.clone()));
     let (metadata, clock) = (registry.metadata.clone(), Arc::clone(&registry.clock));
     let trail = Trail { metadata, queue, clock, config: settings.audit.clone() };
     let (end_trail, trail_ends) = oneshot::channel();
     let trail = spawn(audit::run(trail, events, async move { drop(trail_ends.await) }));
-    if let (Some(gate), Some(flags)) = (&gate, accounts) {
+    if let (Some(gate), Some((flags, seen))) = (&gate, accounts) {
         leased.push(spawn(tend::run(Arc::clone(gate), Arc::clone(registry), until(&stopped))));
         spawn(follow::run(Arc::clone(gate), Arc::clone(registry)));
-        spawn(reload::run(Arc::clone(gate), flags));
+        spawn(reload::run(Arc::clone(gate), flags, seen));
     }
     for task in tasks {
         spawn(task);

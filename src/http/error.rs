@@ -104,6 +104,7 @@ impl Problem {
             self,
             Self::Rule(
                 RuleError::InTheWay
+                    | RuleError::Unclaimed
                     | RuleError::Storage(storage::error::Error::Unreachable { .. })
                     | RuleError::Metadata(Unreachable(_) | Overtaken)
             ) | Self::Auth(
@@ -236,7 +237,9 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
     match error {
         AuthError::Invalid(_) => (StatusCode::BAD_REQUEST, "INVALID"),
         AuthError::Absent(_) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        AuthError::Exists(_) | AuthError::Stale => (StatusCode::CONFLICT, "CONFLICT"),
+        AuthError::Exists(_) | AuthError::Elsewhere(_) | AuthError::Stale => {
+            (StatusCode::CONFLICT, "CONFLICT")
+        }
         AuthError::Refused(_) => (StatusCode::FORBIDDEN, "DENIED"),
         AuthError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         AuthError::Storage(storage::error::Error::Full)
@@ -266,8 +269,10 @@ fn rule_row(error: &RuleError) -> (StatusCode, &'static str) {
         | RuleError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
         }
-        RuleError::Storage(_) | RuleError::Metadata(_) | RuleError::Lost(_) | RuleError::InTheWay => {
-            (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
-        }
+        RuleError::Storage(_)
+        | RuleError::Metadata(_)
+        | RuleError::Lost(_)
+        | RuleError::InTheWay
+        | RuleError::Unclaimed => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
     }
 }

@@ -1,6 +1,7 @@
 //! The token issuer on the wire: GET with Basic or with nothing (docker-auth-token), POST with a password or a
 //! refresh token (docker-auth-oauth). Answers JSON alone, errors too: some clients fall over anything else.
 
+use crate::auth::error::Error as AuthError;
 use crate::auth::exchange::{self, Asked, Issued};
 use crate::auth::gate::{Gate, Refusal, Word};
 use crate::auth::scope;
@@ -168,7 +169,11 @@ async fn issue(
         let asked = Asked { service: &service, scopes: &scopes, offline, client: &client, address };
         Ok(exchange::exchange(&gate, &session, asked).await?)
     });
-    Ok(issued.await?)
+    issued.await.map_err(|problem| match problem {
+        // The token for all of it would not fit into a header.
+        Problem::Auth(AuthError::Invalid(why)) => bad(why),
+        problem => problem.into(),
+    })
 }
 
 /// A full reply: clients differ in which of the two names of the token they read.

@@ -49,6 +49,11 @@ pub enum Error {
     /// Another process has had the same names under its hands for too long.
     #[error("another replica of this registry is changing the same names; try again")]
     InTheWay,
+    /// Somebody else has claimed the storage, or may have.
+    #[error(
+        "this registry cannot reach the storage's claim, or has lost it to another one, and changes nothing"
+    )]
+    Unclaimed,
     /// As many uploads are open as are allowed.
     #[error("too many uploads are open; finish or cancel some, or try again later")]
     UploadsTooMany,

@@ -9,7 +9,7 @@ use crate::registry::{recover, turns};
 use crate::storage::links::Link;
 
 /// Most repositories that are told to hold a blob.
-pub const HOLDERS_MAX: usize = 64;
+pub const HOLDERS_MAX: usize = 16;
 
 /// Mounts a blob from a repository. False: it is not there to be mounted, and the client has to upload it
 /// (distribution-spec, "Mounting a blob from another repository"). Whether the caller may read `from` was asked before.

@@ -13,6 +13,7 @@ use crate::storage::open::Storage;
 use bytes::Bytes;
 use moka::sync::Cache;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A registry: storage, metadata, and what the rules share in memory.
 pub struct Registry {
@@ -32,6 +33,8 @@ pub struct Registry {
     pub sessions: Sessions,
     /// Whether the metadata is whole yet.
     pub readiness: Readiness,
+    /// Whether changes ask for the claim on the storage: once it was taken.
+    claimed: AtomicBool,
     /// Whether storage and metadata answer.
     pub heard: Heard,
     /// Bytes of manifests by digest: they cannot change, so they need no invalidation. Whether a repository
@@ -55,8 +58,19 @@ impl Registry {
             unsettled: AllUnsettled::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),
+            claimed: AtomicBool::new(false),
             heard: Heard::default(),
             manifest_cache,
         }
+    }
+
+    /// The storage was claimed for this process: from now on it changes something only while that claim stands.
+    pub fn claimed(&self) {
+        self.claimed.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody else can have claimed the storage meanwhile.
+    pub fn may_change(&self) -> bool {
+        !self.claimed.load(Ordering::Acquire) || self.storage.claim.stands()
     }
 }

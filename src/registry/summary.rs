@@ -7,7 +7,7 @@ use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::pull;
 use crate::storage::links::{Found, Link};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
 /// What a repository holds.
@@ -92,19 +92,26 @@ pub struct Part {
 struct Document {
     artifact_type: Option<String>,
     config: Option<Descriptor>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     layers: Vec<Descriptor>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     manifests: Vec<Descriptor>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     annotations: BTreeMap<String, String>,
+}
+
+/// Programs in Go write `null` for a list or a map that is empty.
+fn null_is_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor {
     digest: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     media_type: String,
     size: u64,
     platform: Option<Platform>,
@@ -148,4 +155,21 @@ fn part(descriptor: Descriptor) -> Part {
         text
     });
     Part { digest: descriptor.digest, media_type: descriptor.media_type, size: descriptor.size, platform }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_null_is_empty() {
+        let text = r#"{"config":null,"layers":null,"manifests":null,"annotations":null}"#;
+        let document: Document = serde_json::from_str(text).unwrap();
+        assert!(
+            document.layers.is_empty() && document.manifests.is_empty() && document.annotations.is_empty()
+        );
+        let text = r#"{"layers":[{"digest":"sha256:00","mediaType":null,"size":1}]}"#;
+        let document: Document = serde_json::from_str(text).unwrap();
+        assert_eq!((document.layers.len(), document.layers[0].media_type.as_str()), (1, ""));
+    }
 }

@@ -57,6 +57,9 @@ pub async fn begin_name(
 /// Whether it is still this process's turn: to be asked before names in storage are touched, which cannot be refused to
 /// a process that has stood still for too long.
 pub fn stands(registry: &Registry, id: IntentId) -> Result<()> {
+    if !registry.may_change() {
+        return Err(Error::Unclaimed);
+    }
     if registry.metadata.intents.holds(id) { Ok(()) } else { Err(MetadataError::Overtaken.into()) }
 }
 
@@ -69,6 +72,9 @@ pub async fn end(registry: &Registry, id: IntentId) {
 }
 
 async fn wait(registry: &Registry, intent: &Intent, patience: Duration) -> Result<IntentId> {
+    if !registry.may_change() {
+        return Err(Error::Unclaimed);
+    }
     let id = IntentId::random();
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {

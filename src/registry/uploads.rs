@@ -84,17 +84,21 @@ pub async fn status(registry: &Registry, session: Session<'_>) -> Result<Upload>
 /// Appends a chunk; answers the session as it stands after it.
 pub async fn append(registry: &Registry, session: Session<'_>, chunk: Chunk) -> Result<Upload> {
     let (upload, _held) = held(registry, session).await?;
-    stage(registry, upload, chunk).await
+    stage(registry, upload, chunk, None).await
 }
 
 /// Appends the last chunk, if there is one, and puts the whole under its digest.
 pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, digest: &Digest) -> Result<()> {
     let Session { repository, id, .. } = session;
     let (mut upload, _held) = held(registry, session).await?;
+    let mut known = None;
     if upload.offset == 0 {
-        upload.algorithm = digest.algorithm(); // nothing is hashed yet
+        // Nothing is hashed yet, and nothing has gone anywhere.
+        upload.algorithm = digest.algorithm();
+        known = Some(*digest);
     }
-    let (intent, staged) = tokio::join!(intend(registry, repository, digest), stage(registry, upload, chunk));
+    let staging = stage(registry, upload, chunk, known);
+    let (intent, staged) = tokio::join!(intend(registry, repository, digest), staging);
     let intent = intent?;
     let sealed = match staged {
         Ok(upload) => seal(registry, &upload, digest).await,
@@ -177,12 +181,13 @@ async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.
-async fn stage(registry: &Registry, upload: Upload, chunk: Chunk) -> Result<Upload> {
+async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<Digest>) -> Result<Upload> {
     if !chunk.fits(upload.offset) {
         return Err(Error::OutOfOrder { offset: upload.offset });
     }
     let Some(bytes) = chunk.bytes else { return Ok(upload) };
-    let staged = match alive(registry, &upload, registry.storage.blobs.stage(staging(&upload), bytes)).await {
+    let writing = registry.storage.blobs.stage(Staging { known, ..staging(&upload) }, bytes);
+    let staged = match alive(registry, &upload, writing).await {
         Err(StorageError::StagedLost) => {
             // A power cut took staged bytes that the session counts. Beginning again is all that is left.
             drop_session(registry, upload.id).await?;

@@ -4,8 +4,8 @@
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::hasher;
 use crate::oci::repository::Repository;
-use crate::oci::upload::UploadId;
-use crate::storage::blobs::{Blobs, Sealed, Staging};
+use crate::oci::upload::{Checkpoint, UploadId};
+use crate::storage::blobs::{Blobs, Sealed, Staged, Staging};
 use crate::storage::links::{Found, FoundRepository, Link, Links, Name};
 use crate::stream::{self, ByteStream};
 use bytes::Bytes;
@@ -44,6 +44,15 @@ pub fn at(upload: UploadId, offset: u64) -> Staging {
     Staging { upload, offset, algorithm: Algorithm::Sha256, checkpoint: None, known: None }
 }
 
+/// Behind what was staged.
+pub fn after(upload: UploadId, staged: &Staged) -> Staging {
+    Staging { checkpoint: staged.checkpoint, ..at(upload, staged.size) }
+}
+
+fn cut_at(upload: UploadId, offset: u64, checkpoint: Option<Checkpoint>) -> Staging {
+    Staging { checkpoint, ..at(upload, offset) }
+}
+
 /// All that a read gives.
 pub async fn read(blobs: &dyn Blobs, digest: &Digest, offset: u64, length: u64) -> Option<(u64, Vec<u8>)> {
     let mut blob = blobs.read(digest, offset, length).await.unwrap()?;
@@ -59,7 +68,7 @@ pub async fn push(blobs: &dyn Blobs, links: &dyn Links, repository: &Repository,
     let (upload, digest) = (UploadId::random(), sha256(bytes));
     let staged = blobs.stage(at(upload, 0), body(bytes, 10_000, false)).await.unwrap();
     assert!(staged.cut.is_none());
-    let sealed = blobs.seal(at(upload, staged.size), &digest).await.unwrap();
+    let sealed = blobs.seal(after(upload, &staged), &digest).await.unwrap();
     assert_eq!(sealed, Sealed::Stored { size: bytes.len() as u64 });
     links.record(repository, &[Link::Layer(digest)]).await.unwrap();
     digest
@@ -79,7 +88,7 @@ pub async fn blobs_are_read_as_they_were_staged(blobs: &dyn Blobs) {
         let staged = blobs.stage(at(upload, 0), body(&bytes, 100_000, false)).await.unwrap();
         assert_eq!((staged.size, staged.cut.is_none()), (size as u64, true));
         assert_eq!(blobs.stat(&digest).await.unwrap(), None, "staged bytes show under their digest");
-        let sealed = blobs.seal(at(upload, size as u64), &digest).await.unwrap();
+        let sealed = blobs.seal(after(upload, &staged), &digest).await.unwrap();
         assert_eq!(sealed, Sealed::Stored { size: size as u64 });
         assert_eq!(blobs.stat(&digest).await.unwrap(), Some(size as u64));
         for (from, length) in
@@ -99,16 +108,16 @@ pub async fn uploads_come_in_pieces(blobs: &dyn Blobs) {
     for sizes in [[1, 1, 1], [300_000, 5, 700_000], [5_000_000, 300_000, 0], [0, 0, 77]] {
         let bytes = bytes(sizes[0] as u64 + 100, sizes.iter().sum());
         let (upload, digest) = (UploadId::random(), sha256(&bytes));
-        let mut staged = 0;
+        let mut staging = at(upload, 0);
         for size in sizes {
-            let from = usize::try_from(staged).unwrap();
+            let from = usize::try_from(staging.offset).unwrap();
             let piece = bytes.slice(from..from + size);
-            let answer = blobs.stage(at(upload, staged), body(&piece, 65_536, true)).await.unwrap();
+            let answer = blobs.stage(staging, body(&piece, 65_536, true)).await.unwrap();
             assert!(answer.cut.is_some(), "a cut body looks whole");
-            staged += size as u64;
-            assert_eq!(answer.size, staged);
+            assert_eq!(answer.size, staging.offset + size as u64);
+            staging = after(upload, &answer);
         }
-        let sealed = blobs.seal(at(upload, staged), &digest).await.unwrap();
+        let sealed = blobs.seal(staging, &digest).await.unwrap();
         assert_eq!(sealed, Sealed::Stored { size: bytes.len() as u64 });
         assert!(read(blobs, &digest, 0, u64::MAX).await.unwrap().1 == bytes);
     }
@@ -117,20 +126,22 @@ pub async fn uploads_come_in_pieces(blobs: &dyn Blobs) {
 /// What stands beyond the offset is dropped; what is missing before it is told.
 pub async fn the_offset_rules(blobs: &dyn Blobs) {
     let (upload, whole) = (UploadId::random(), bytes(7, 1_000_000));
-    blobs.stage(at(upload, 0), body(&whole, 9999, false)).await.unwrap();
+    let mut checkpoint = blobs.stage(at(upload, 0), body(&whole, 9999, false)).await.unwrap().checkpoint;
     for (offset, more) in [(600_000, 300_001), (600_000, 10), (5, 400_000)] {
         let piece = bytes(offset + more, usize::try_from(more).unwrap());
-        let staged = blobs.stage(at(upload, offset), body(&piece, 65_536, false)).await.unwrap();
+        let staging = cut_at(upload, offset, checkpoint);
+        let staged = blobs.stage(staging, body(&piece, 65_536, false)).await.unwrap();
         assert_eq!(staged.size, offset + more);
+        checkpoint = staged.checkpoint;
     }
-    let beyond = blobs.stage(at(upload, 400_006), body(&whole, 9999, false)).await;
+    let beyond = blobs.stage(cut_at(upload, 400_006, checkpoint), body(&whole, 9999, false)).await;
     assert!(matches!(beyond, Err(crate::storage::error::Error::StagedLost)));
     // Sealing cuts as well: only the first 300 000 bytes are asked for.
     let expected = [&whole[..5], &bytes(400_005, 400_000)[..299_995]].concat();
-    let sealed = blobs.seal(at(upload, 300_000), &sha256(&expected)).await.unwrap();
+    let sealed = blobs.seal(cut_at(upload, 300_000, checkpoint), &sha256(&expected)).await.unwrap();
     assert_eq!(sealed, Sealed::Stored { size: 300_000 });
     assert!(read(blobs, &sha256(&expected), 0, u64::MAX).await.unwrap().1 == expected);
-    let gone = blobs.seal(at(upload, 300_000), &sha256(&expected)).await;
+    let gone = blobs.seal(cut_at(upload, 300_000, checkpoint), &sha256(&expected)).await;
     assert!(matches!(gone, Err(crate::storage::error::Error::StagedLost)));
 }
 
@@ -140,11 +151,11 @@ pub async fn a_wrong_digest_is_told(blobs: &dyn Blobs) {
         let bytes = bytes(20 + size as u64, size);
         let (upload, digest, other) = (UploadId::random(), sha256(&bytes), sha256(b"another"));
         let staged = blobs.stage(at(upload, 0), body(&bytes, 65_536, false)).await.unwrap();
-        let sealed = blobs.seal(at(upload, staged.size), &other).await.unwrap();
+        let sealed = blobs.seal(after(upload, &staged), &other).await.unwrap();
         assert_eq!(sealed, Sealed::Mismatch { actual: digest });
         assert_eq!(blobs.stat(&other).await.unwrap(), None);
         assert_eq!(blobs.stat(&digest).await.unwrap(), None);
-        let sealed = blobs.seal(at(upload, staged.size), &digest).await.unwrap();
+        let sealed = blobs.seal(after(upload, &staged), &digest).await.unwrap();
         assert_eq!(sealed, Sealed::Stored { size: size as u64 });
     }
 }
@@ -156,10 +167,10 @@ pub async fn another_algorithm_seals_too(blobs: &dyn Blobs) {
     let staged = blobs.stage(at(upload, 0), body(&bytes, 65_536, false)).await.unwrap();
     let wrong = hasher::digest(Algorithm::Sha512, b"another");
     assert_eq!(
-        blobs.seal(at(upload, staged.size), &wrong).await.unwrap(),
+        blobs.seal(after(upload, &staged), &wrong).await.unwrap(),
         Sealed::Mismatch { actual: digest }
     );
-    let sealed = blobs.seal(at(upload, staged.size), &digest).await.unwrap();
+    let sealed = blobs.seal(after(upload, &staged), &digest).await.unwrap();
     assert_eq!(sealed, Sealed::Stored { size: 700_000 });
     assert!(read(blobs, &digest, 0, u64::MAX).await.unwrap().1 == bytes);
 }
@@ -171,8 +182,9 @@ pub async fn the_empty_blob(blobs: &dyn Blobs) {
     assert_eq!(sealed, Sealed::Stored { size: 0 });
     assert_eq!(read(blobs, &digest, 0, u64::MAX).await.unwrap(), (0, Vec::new()));
     let upload = UploadId::random();
-    assert_eq!(blobs.stage(at(upload, 0), stream::empty()).await.unwrap().size, 0);
-    assert_eq!(blobs.seal(at(upload, 0), &digest).await.unwrap(), Sealed::Stored { size: 0 });
+    let staged = blobs.stage(at(upload, 0), stream::empty()).await.unwrap();
+    assert_eq!(staged.size, 0);
+    assert_eq!(blobs.seal(after(upload, &staged), &digest).await.unwrap(), Sealed::Stored { size: 0 });
     assert_eq!(blobs.stat(&digest).await.unwrap(), Some(0));
 }
 
@@ -208,13 +220,13 @@ pub async fn puts_are_read(blobs: &dyn Blobs) {
 pub async fn uploads_are_swept(blobs: &dyn Blobs) {
     let upload = UploadId::random();
     blobs.discard(upload).await.unwrap();
-    blobs.stage(at(upload, 0), body(&bytes(60, 1000), 100, false)).await.unwrap();
+    let staged = blobs.stage(at(upload, 0), body(&bytes(60, 1000), 100, false)).await.unwrap();
     assert!(!blobs.staged_before(1).await.unwrap().contains(&upload));
     assert!(blobs.staged_before(u64::MAX).await.unwrap().contains(&upload));
     blobs.discard(upload).await.unwrap();
     assert!(!blobs.staged_before(u64::MAX).await.unwrap().contains(&upload));
-    let after = blobs.stage(at(upload, 1000), stream::empty()).await;
-    assert!(matches!(after, Err(crate::storage::error::Error::StagedLost)));
+    let gone = blobs.stage(after(upload, &staged), stream::empty()).await;
+    assert!(matches!(gone, Err(crate::storage::error::Error::StagedLost)));
 }
 
 /// Everything that a walk meets, sorted: links without their times, and the paths of what is odd.

@@ -16,6 +16,10 @@ pub const BLOBS: &str = "docker/registry/v2/blobs";
 pub const STAGING: &str = "holdfast/staging";
 /// The folder of records. They hold hashes of passwords: it is for the owner alone.
 pub const RECORDS: &str = "holdfast/records";
+/// What tells who has metadata of their own of this storage.
+pub const CLAIM: &str = "holdfast/claim.json";
+/// The file whose lock says that somebody is at work in a folder.
+pub const CLAIM_LOCK: &str = "holdfast/claim";
 /// What a record's file ends with.
 const RECORD: &str = ".json";
 /// What stands in the name of a record's file as it is.
@@ -34,6 +38,11 @@ pub fn blob(digest: &Digest) -> String {
 /// The file with the bytes of an upload.
 pub fn staged(upload: UploadId) -> String {
     format!("{STAGING}/{upload}")
+}
+
+/// An object of an upload, where uploads have several: in a bucket.
+pub fn staged_object(upload: UploadId, name: &str) -> String {
+    format!("{STAGING}/{upload}/{name}")
 }
 
 /// What the names of files in `STAGING` begin with that are no upload, but half of a write in progress.

@@ -4,6 +4,7 @@
 //! This room knows no rules, no metadata and no HTTP.
 
 pub mod blobs;
+pub mod claim;
 pub mod config;
 #[cfg(test)]
 mod contract;
@@ -13,6 +14,7 @@ pub mod layout;
 pub mod links;
 pub mod object;
 pub mod open;
+pub mod record_text;
 pub mod records;
 #[cfg(test)]
 mod records_contract;

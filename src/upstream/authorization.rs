@@ -95,6 +95,12 @@ impl Authorization {
         Ok(header)
     }
 
+    /// Whether the registry asked for a login, and nobody had given one.
+    pub async fn is_nobody(&self) -> bool {
+        let asked = self.scheme.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        asked && matches!(self.found().await, Ok(None))
+    }
+
     /// Why a request was refused with what was shown: the rights do not suffice.
     pub async fn not_enough(&self) -> Error {
         let by_token =

@@ -65,6 +65,11 @@ impl Client {
         self.wire.traffic()
     }
 
+    /// Whether it has asked us to log in, and lets us in as nobody, since there is nothing to log in with.
+    pub async fn is_nobody(&self) -> bool {
+        self.authorization.is_nobody().await
+    }
+
     /// A call of the JSON API. Any answer that is not a refusal of who we are is handed back as it is, whatever its status.
     pub async fn send(&self, method: Method, path: &str, json: Option<&Value>) -> Result<Reply, Error> {
         let (scope, accept) = ("registry:api:*", "application/json");

@@ -43,6 +43,7 @@ pub fn check(settings: &Settings) -> Vec<Mistake> {
         settings.registry.upload_idle_secs >= 60,
         "`registry.upload_idle_secs` is less than 60: uploads would be dropped under their clients' hands",
     );
+    mistakes.extend(settings.storage.mistakes());
     mistakes.extend(settings.metadata.postgres.mistakes());
     mistakes.extend(settings.auth.mistakes());
     mistakes.extend(Rules::compile(&settings.acl).err().unwrap_or_default());

@@ -9,7 +9,14 @@ const NOT_KEYS: [&str; 4] =
     ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS", "HOLDFAST_TEST_POSTGRES"];
 
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
-pub const SECRETS: [&str; 3] = ["admin.password", "auth.ldap.bind_password", "metadata.postgres.url"];
+pub const SECRETS: [&str; 6] = [
+    "admin.password",
+    "auth.ldap.bind_password",
+    "metadata.postgres.url",
+    "storage.azure.access_key",
+    "storage.s3.secret_access_key",
+    "storage.s3.session_token",
+];
 
 /// The variable of a key.
 pub fn variable(key: &str) -> String {

@@ -16,10 +16,7 @@ use toml::{Table, Value};
 /// The meaning of a configuration, and the keys that differ from their defaults.
 pub fn explain(settings: &Settings) -> String {
     let data = Path::new(&settings.data);
-    let storage = match settings.storage.filesystem.root.as_str() {
-        "" => data.join("registry"),
-        root => root.into(),
-    };
+    let storage = crate::storage::open::named(&settings.storage, data);
     let metadata = crate::metadata::open::folder(&settings.metadata, data);
     let engine = match settings.metadata.engine {
         Engine::Sled => "sled",
@@ -40,7 +37,7 @@ pub fn explain(settings: &Settings) -> String {
     for (what, means) in access(settings) {
         line(what, means);
     }
-    line("images", format!("{} (registry:2's layout; back this up)", storage.display()));
+    line("images", format!("{} (registry:2's layout; back this up)", storage));
     line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));
     line(
         "limits",

@@ -93,9 +93,21 @@ fn section<T: DeserializeOwned + Default>(table: &Table, name: &str, mistakes: &
     let value = table.get(name).cloned().unwrap_or(Value::Table(Table::new()));
     value.try_into().unwrap_or_else(|error: toml::de::Error| {
         let at = if name == "data" { "`data`".to_owned() } else { format!("[{name}]") };
-        mistakes.push(format!("{at}: {}", error.to_string().trim().replace('\n', " ")));
+        mistakes.push(format!("{at}: {}", without_value(error.to_string().trim()).replace('\n', " ")));
         T::default()
     })
+}
+
+/// What the library says of a value of a wrong type, without the value: it may be a secret that stands in a wrong
+/// place.
+fn without_value(told: &str) -> String {
+    let is_of_value = ["invalid type: ", "invalid value: "].iter().any(|kind| told.starts_with(kind));
+    match (told.find(['`', '"', '\'']), told.rfind(", expected")) {
+        (Some(from), Some(to)) if is_of_value && from < to => {
+            format!("{}{}", told[..from].trim_end(), &told[to..])
+        }
+        _ => told.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +141,28 @@ mod tests {
             assert!(told.contains("is not TOML: line ") && !told.contains("canary"), "{told}");
         }
         assert!(mistakes("data = 'x'\nb = \n", &[])[0].contains("line 2, column "));
+    }
+
+    #[test]
+    fn a_value_of_a_wrong_type_is_told_without_the_value() {
+        for file in [
+            "[admin]\npassword = 98989898\n",
+            "[admin]\npassword = ['98989898']\n",
+            "[auth.ldap]\nbind_password = 98989898\n",
+            "[[auth.users]]\nname = 'a'\npassword = 98989898\n",
+            "[[auth.users]]\nname = 'a'\npassword = 98989898.5\n",
+            "[[auth.users]]\nname = 'a'\npassword = ['98989898']\n",
+            "[[auth.users]]\nname = 'a'\npassword = '98989898'\n",
+            "[auth]\nusers = ['a:98989898, expected \\n `x`']\n",
+            "[auth]\nusers = '98989898'\n",
+            "auth = '98989898'\n",
+            "[[auth.users]]\nname = 'a'\npassword = { plain = '98989898' }\n",
+        ] {
+            let told = mistakes(file, &[]).join("\n");
+            assert!(!told.is_empty() && !told.contains("98989898"), "{file}: {told}");
+        }
+        let told = mistakes("[[auth.users]]\nname = 'a'\npassword = 5\n", &[]).join("\n");
+        assert!(told.contains("[auth]: invalid type: integer, expected a string"), "{told}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub const FILE_BYTES_MAX: u64 = 4 << 20;
 pub struct Carried {
     /// The configuration of Holdfast, as TOML with comments.
     pub toml: String,
-    /// Whether hashes of passwords stand in it.
+    /// Whether secrets stand in it: hashes of passwords, or the key of a bucket.
     pub secret: bool,
     /// What could not be carried, and every trap that was met.
     pub remarks: Vec<Remark>,

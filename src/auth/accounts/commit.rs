@@ -53,6 +53,23 @@ pub async fn settle(directory: &Directory, shelf: Shelf, name: &str) -> Result<(
     settle_alone(directory, shelf, name).await
 }
 
+/// A change that has begun. Where it does not come to its end, whether it broke or whoever waited for it has gone, its
+/// name is remembered to be settled: its intent may have ended, and only the memory not been told.
+struct UnderWay<'a> {
+    directory: &'a Directory,
+    shelf: Shelf,
+    name: &'a str,
+    ended: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.directory.mark_settled(self.shelf, self.name, false);
+        }
+    }
+}
+
 /// How far a change came that broke.
 struct Broke {
     error: Error,
@@ -74,21 +91,29 @@ async fn change(
     seen: u64,
 ) -> Result<()> {
     let _alone = directory.locks.record(shelf, name).await;
+    let mut way = UnderWay { directory, shelf, name, ended: false };
     let broke = match begin(directory, shelf, name).await {
         // Another process has the name: nothing is ours to settle.
-        Err(Error::Stale) => return Err(Error::Stale),
+        Err(Error::Stale) => {
+            way.ended = true;
+            return Err(Error::Stale);
+        }
         // It may have begun all the same; to settle the name ends that.
         Err(error) => Broke::before(error),
         Ok(()) => match steps(directory, shelf, name, json, seen).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                way.ended = true;
+                return Ok(());
+            }
             Err(broke) => broke,
         },
     };
     match settle_alone(directory, shelf, name).await {
-        Ok(()) if broke.stored => Ok(()),
-        Ok(()) => Err(broke.error),
+        Ok(()) => {
+            way.ended = true;
+            if broke.stored { Ok(()) } else { Err(broke.error) }
+        }
         Err(error) => {
-            directory.mark_settled(shelf, name, false);
             tracing::error!(shelf = shelf.as_str(), name, %error, "storage and metadata may differ until it is mended");
             Err(broke.error)
         }

@@ -109,6 +109,13 @@ impl Directory {
         self.memory().account_like(name).is_some()
     }
 
+    /// Whether there is a user of ours of just this name, disabled or not.
+    pub fn has_user(&self, name: &str) -> bool {
+        self.memory()
+            .account_like(name)
+            .is_some_and(|(shelf, known)| shelf == Shelf::Users && *known == *name)
+    }
+
     /// The groups that an account of any source is in here.
     pub fn groups_of(&self, kind: AccountKind, name: &str) -> Vec<String> {
         Member::new(kind, name).map(|member| self.memory().groups_of(&member)).unwrap_or_default()

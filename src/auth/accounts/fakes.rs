@@ -67,6 +67,12 @@ enum Gate {
     DoAndFail,
 }
 
+/// The answer takes its way: whoever waits for it may be gone before it comes.
+async fn answered<T, E>(answer: T) -> std::result::Result<T, E> {
+    tokio::task::yield_now().await;
+    Ok(answer)
+}
+
 impl Faults {
     /// From now on.
     pub fn arm(&self, fault: Fault) {
@@ -101,7 +107,7 @@ impl Faults {
     async fn storage<T>(&self, act: impl FnOnce() -> T) -> storage::error::Result<T> {
         let fault = || storage::error::Error::at("made up", io::Error::other("a made-up fault"));
         match self.gate().await {
-            Gate::Pass => Ok(act()),
+            Gate::Pass => answered(act()).await,
             Gate::Fail => Err(fault()),
             Gate::DoAndFail => {
                 act();
@@ -113,7 +119,7 @@ impl Faults {
     async fn metadata<T>(&self, act: impl FnOnce() -> T) -> metadata::error::Result<T> {
         let fault = || metadata::error::Error::Fault("made up".into());
         match self.gate().await {
-            Gate::Pass => Ok(act()),
+            Gate::Pass => answered(act()).await,
             Gate::Fail => Err(fault()),
             Gate::DoAndFail => {
                 act();

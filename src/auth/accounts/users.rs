@@ -12,7 +12,7 @@ use crate::record::Shelf;
 use crate::secret::Secret;
 use crate::storage::records::FoundRecord;
 
-/// The name of the administrator of the first start.
+/// The name of the administrator of the first start, where no other is chosen.
 pub const INITIAL_ADMIN: &str = "admin";
 
 /// A user as others may see them.
@@ -150,13 +150,19 @@ pub async fn is_first_start(directory: &Directory) -> Result<bool> {
 }
 
 /// Makes the administrator of the first start. Refused if there is any user. `initial`: the password was made by us.
-pub async fn create_initial_admin(directory: &Directory, hash: Secret, initial: bool) -> Result<Profile> {
+pub async fn create_initial_admin(
+    directory: &Directory,
+    name: &str,
+    hash: Secret,
+    initial: bool,
+) -> Result<Profile> {
     if !is_first_start(directory).await? {
         return Err(Error::Refused(
             "there are users already; the first administrator is made but once".into(),
         ));
     }
-    let form = NewUser { name: INITIAL_ADMIN.into(), admin: true, ..NewUser::default() };
+    let form = NewUser { name: name.into(), admin: true, ..NewUser::default() };
+    form.check()?;
     make(directory, form, Some(hash), initial).await
 }
 

@@ -4,6 +4,8 @@ use crate::cli::prepare::runtime;
 use crate::cli::remote::Remote;
 use crate::cli::table::table;
 use crate::cli::terminal::{Ending, complain, say, say_json};
+use crate::secret::Secret;
+use crate::upstream::address::Address;
 use crate::upstream::client::Client;
 use crate::upstream::error::Told;
 use chrono::{DateTime, SecondsFormat};
@@ -45,6 +47,13 @@ impl Api {
         let runtime = runtime()?;
         let address = to.remote.address()?;
         let client = runtime.block_on(to.remote.client(&address, None))?;
+        Ok(Self { runtime, client, json: to.json })
+    }
+
+    /// A server, as somebody whose password is known already.
+    pub fn open_as(to: &To, address: &Address, user: &str, password: Secret) -> Result<Self, Ending> {
+        let runtime = runtime()?;
+        let client = runtime.block_on(to.remote.client_of(address, Remote::given(user, password), None))?;
         Ok(Self { runtime, client, json: to.json })
     }
 
@@ -158,6 +167,11 @@ fn cell(entry: &Value, field: &str) -> String {
 /// A path of these segments, each whole whatever stands in it.
 pub fn path(segments: &[&str]) -> String {
     segments.iter().flat_map(|segment| ["/".to_owned(), encoded(segment)]).collect()
+}
+
+/// Where accounts of a sort are made; `take_over`: of a name that another source of users may know.
+pub fn made_at(path: &'static str, take_over: bool) -> String {
+    format!("{path}{}", if take_over { "?take_over=true" } else { "" })
 }
 
 /// A text as a part of a URL.

@@ -6,6 +6,7 @@ pub mod api;
 pub mod events;
 pub mod grant;
 pub mod group;
+pub mod passwd;
 pub mod password;
 pub mod service;
 pub mod token;

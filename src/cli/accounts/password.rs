@@ -2,6 +2,7 @@
 //! process can read it.
 
 use crate::auth::passwords::rules;
+use crate::cli::secret_input;
 use crate::cli::terminal::{Complaint, complain};
 use crate::secret::Secret;
 use clap::Args;
@@ -45,6 +46,22 @@ pub fn new_password(from: &PasswordFrom) -> Result<NewPassword, Complaint> {
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok(NewPassword { secret: Secret::new(text), made: false })
+}
+
+/// Reads the password that somebody gives themselves, or asks for it if none is given.
+pub fn own_password(from: &PasswordFrom) -> Result<NewPassword, Complaint> {
+    if from.new_password_stdin || from.new_password_file.is_some() {
+        return new_password(from);
+    }
+    let secret = secret_input::typed("New password", "--new-password-stdin")?;
+    Ok(NewPassword { secret, made: false })
+}
+
+impl PasswordFrom {
+    /// Whether it comes from standard input.
+    pub fn is_piped(&self) -> bool {
+        self.new_password_stdin
+    }
 }
 
 impl NewPassword {

@@ -1,6 +1,6 @@
 //! `holdfast service`: accounts of machines, and their secrets.
 
-use crate::cli::accounts::api::{Api, Shape, To, path};
+use crate::cli::accounts::api::{Api, Shape, To, made_at, path};
 use crate::cli::accounts::token::{self, NewToken};
 use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
@@ -15,6 +15,9 @@ pub enum Service {
         /// What it is for
         #[arg(long, default_value = "")]
         description: String,
+        /// Make it although another source of users knows the name
+        #[arg(long)]
+        take_over: bool,
         /// The account.
         #[command(flatten)]
         named: Named,
@@ -79,10 +82,10 @@ const SHAPE: Shape<3> = Shape([("NAME", "name"), ("DISABLED", "disabled"), ("DES
 pub fn run(command: &Service) -> Result<(), Ending> {
     let at = |named: &Named, more: &[&str]| path(&[&["service-accounts", &named.name], more].concat());
     match command {
-        Service::Add { named, description } => {
+        Service::Add { named, description, take_over } => {
             let api = Api::open(&named.to)?;
             let body = json!({ "name": named.name, "description": description });
-            let made = api.send(Method::POST, "/service-accounts", Some(&body))?;
+            let made = api.send(Method::POST, &made_at("/service-accounts", *take_over), Some(&body))?;
             api.show(&made, &SHAPE)
         }
         Service::List { to } => Api::open(to)?.list("/service-accounts", None, &SHAPE),

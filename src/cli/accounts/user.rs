@@ -1,6 +1,6 @@
 //! `holdfast user`.
 
-use crate::cli::accounts::api::{Api, Shape, To, path};
+use crate::cli::accounts::api::{Api, Shape, To, made_at, path};
 use crate::cli::accounts::password::{PasswordFrom, new_password};
 use crate::cli::terminal::Ending;
 use clap::{Args, Subcommand};
@@ -66,6 +66,9 @@ pub struct Add {
     /// May do everything
     #[arg(long)]
     admin: bool,
+    /// Take the name over although another source of users knows it, and shut out whoever has it there
+    #[arg(long)]
+    take_over: bool,
     #[command(flatten)]
     password: PasswordFrom,
     #[command(flatten)]
@@ -130,7 +133,8 @@ pub fn run(command: &User) -> Result<(), Ending> {
             body.insert("admin".into(), json!(add.admin));
             let password = new_password(&add.password)?;
             body.insert("password".into(), json!(password.text()));
-            let made = api.send(Method::POST, "/users", Some(&Value::Object(body)))?;
+            let made =
+                api.send(Method::POST, &made_at("/users", add.take_over), Some(&Value::Object(body)))?;
             api.show(&made, &SHAPE)?;
             password.tell_if_made(&add.named.name);
             Ok(())

@@ -7,10 +7,8 @@ use crate::auth::accounts::{tokens, users};
 use crate::auth::error::Error;
 use crate::http::api::call::{Call, Reply, done, json};
 use crate::http::error::Problem;
-use crate::http::v2::answer::to_the_end;
 use http::StatusCode;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// A list that has no pages: it is bounded by itself.
 #[derive(Serialize)]
@@ -38,27 +36,22 @@ pub async fn tokens_of_user(call: &Call<'_>) -> Reply {
 
 /// Revokes one of a user's tokens.
 pub async fn revoke_of_user(call: &Call<'_>) -> Reply {
-    let (gate, owner) = (Arc::clone(call.shared_gate()?), user(call).await?);
-    let id = call.captured.text("id").to_owned();
-    let revoked = id.clone();
-    to_the_end(async move { Ok(tokens::revoke(&gate.directory, &owner, &revoked).await?) }).await?;
+    let (gate, owner) = (call.gate()?, user(call).await?);
+    let id = call.captured.text("id");
+    tokens::revoke(&gate.directory, &owner, id).await?;
     call.changed(format!("token {id}"), "revoked by an administrator");
     done()
 }
 
 /// Ends all of a user's tokens, access tokens too.
 pub async fn revoke_all_of_user(call: &Call<'_>) -> Reply {
-    let (gate, owner) = (Arc::clone(call.shared_gate()?), user(call).await?);
-    let name = owner.name.clone();
-    to_the_end(async move {
-        if owner.is_own() {
-            Ok(users::log_out_everywhere(&gate.directory, &owner.name).await?)
-        } else {
-            Ok(tokens::revoke_all(&gate.directory, &owner).await?)
-        }
-    })
-    .await?;
-    call.changed(format!("user {name}"), "all tokens ended");
+    let (gate, owner) = (call.gate()?, user(call).await?);
+    if owner.is_own() {
+        users::log_out_everywhere(&gate.directory, &owner.name).await?;
+    } else {
+        tokens::revoke_all(&gate.directory, &owner).await?;
+    }
+    call.changed(format!("user {}", owner.name), "all tokens ended");
     done()
 }
 

@@ -75,6 +75,19 @@ impl<'a> Call<'a> {
         Ok(Page { entries_max, last: self.query.first("last").map(ToOwned::to_owned) })
     }
 
+    /// Refuses a name for a new account that another source of users knows, unless the caller says that it is to be
+    /// taken over. Answers what the audit trail is told of that, beside that the account was made.
+    pub async fn vacant(&self, name: &str) -> Result<&'static str, Problem> {
+        match self.query.first("take_over") {
+            Some("true") => Ok(", over whoever has the name in another source of users"),
+            None | Some("false") => {
+                self.gate()?.owners.refuse_known(name).await?;
+                Ok("")
+            }
+            Some(_) => Err(Problem::Api("`take_over` is true or false".into())),
+        }
+    }
+
     /// Tells the audit trail of a change.
     pub fn changed(&self, object: String, detail: &str) {
         self.door.events.emit(Event {

@@ -9,12 +9,10 @@ use crate::auth::gate::Gate;
 use crate::http::api::accounts::Entries;
 use crate::http::api::call::{Call, Reply, done, invalid, json};
 use crate::http::error::Problem;
-use crate::http::v2::answer::to_the_end;
 use crate::oci::repository::Repository;
 use http::StatusCode;
 use serde::Serialize;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// A page of grants.
 pub fn list(call: &Call<'_>) -> Reply {
@@ -23,10 +21,10 @@ pub fn list(call: &Call<'_>) -> Reply {
 
 /// Adds a grant.
 pub async fn add(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     let form: NewGrant = call.read()?;
     let by = call.guest.session.identity.name.clone();
-    let made = to_the_end(async move { Ok(grants::add(&gate.directory, form, &by).await?) }).await?;
+    let made = grants::add(&gate.directory, form, &by).await?;
     let actions: Vec<&str> = made.actions.iter().map(|action| action.as_str()).collect();
     let told = format!("{} on {} given to {}", actions.join(","), made.repository, made.subject);
     call.changed(format!("grant {}", made.id), &told);
@@ -35,10 +33,9 @@ pub async fn add(call: &Call<'_>) -> Reply {
 
 /// Removes a grant.
 pub async fn remove(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
-    let id = call.captured.text("id").to_owned();
-    let removed = id.clone();
-    to_the_end(async move { Ok(grants::remove(&gate.directory, &removed).await?) }).await?;
+    let gate = call.gate()?;
+    let id = call.captured.text("id");
+    grants::remove(&gate.directory, id).await?;
     call.changed(format!("grant {id}"), "removed");
     done()
 }

@@ -5,10 +5,8 @@ use crate::auth::accounts::group::Group;
 use crate::auth::accounts::{groups, membership};
 use crate::auth::error::Error;
 use crate::http::api::call::{Call, Reply, done, json};
-use crate::http::v2::answer::to_the_end;
 use http::StatusCode;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// A group with its members.
 #[derive(Serialize)]
@@ -38,9 +36,9 @@ pub async fn list(call: &Call<'_>) -> Reply {
 
 /// Makes a group.
 pub async fn create(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     let form: NewNamed = call.read()?;
-    let made = to_the_end(async move { Ok(groups::create(&gate.directory, form).await?) }).await?;
+    let made = groups::create(&gate.directory, form).await?;
     call.changed(format!("group {}", made.name), "made");
     json(StatusCode::CREATED, &shown(&made))
 }
@@ -53,38 +51,33 @@ pub async fn show(call: &Call<'_>) -> Reply {
 
 /// Changes a group.
 pub async fn change(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let (gate, name) = (call.gate()?, call.name());
     let form: GroupChange = call.read()?;
-    let changed = to_the_end(async move { Ok(groups::change(&gate.directory, &name, form).await?) }).await?;
+    let changed = groups::change(&gate.directory, name, form).await?;
     call.changed(format!("group {}", changed.name), "changed");
     json(StatusCode::OK, &shown(&changed))
 }
 
 /// Removes a group.
 pub async fn remove(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
-    to_the_end(async move { Ok(groups::remove(&gate.directory, &name).await?) }).await?;
+    let (gate, name) = (call.gate()?, call.name());
+    groups::remove(&gate.directory, name).await?;
     call.changed(format!("group {}", call.name()), "removed");
     done()
 }
 
 /// Adds an account to a group, or takes it out.
 pub async fn member(call: &Call<'_>, joins: bool) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let (gate, name) = (call.gate()?, call.name());
     let member = groups::member(&gate.directory, call.captured.text("member"))?;
-    let told = member.clone();
-    to_the_end(async move {
-        if joins {
-            membership::add(&gate.directory, &name, &member).await?;
-        } else {
-            membership::remove(&gate.directory, &name, &member).await?;
-        }
-        Ok(())
-    })
-    .await?;
+    if joins {
+        membership::add(&gate.directory, name, &member).await?;
+    } else {
+        membership::remove(&gate.directory, name, &member).await?;
+    }
     call.changed(
         format!("group {}", call.name()),
-        &format!("{} {told}", if joins { "with" } else { "without" }),
+        &format!("{} {member}", if joins { "with" } else { "without" }),
     );
     done()
 }

@@ -6,16 +6,14 @@ use crate::auth::accounts::mint::{self, Remembered};
 use crate::auth::accounts::owner::{Owner, SOURCE};
 use crate::auth::accounts::user::Profile;
 use crate::auth::accounts::{tokens, users};
-use crate::auth::gate::{Gate, Refusal, Word};
+use crate::auth::gate::{Refusal, Word};
 use crate::http::api::accounts::{Entries, minted};
 use crate::http::api::call::{Call, Reply, done, json};
 use crate::http::api::users::set_password;
 use crate::http::error::Problem;
-use crate::http::v2::answer::to_the_end;
 use crate::secret::Secret;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// What one is.
 #[derive(Serialize)]
@@ -51,10 +49,9 @@ pub async fn show(call: &Call<'_>) -> Reply {
 
 /// Changes one's own profile.
 pub async fn change(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), own(call)?.to_owned());
+    let (gate, name) = (call.gate()?, own(call)?);
     let form: OwnProfile = call.read()?;
-    let changed = name.clone();
-    to_the_end(async move { Ok(users::change_own(&gate.directory, &changed, form).await?) }).await?;
+    users::change_own(&gate.directory, name, form).await?;
     call.changed(format!("user {name}"), "own profile changed");
     show(call).await
 }
@@ -88,24 +85,20 @@ pub async fn tokens(call: &Call<'_>) -> Reply {
 
 /// Makes a personal access token. One that was made with a token gives no more than that one.
 pub async fn mint(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     owner(call)?;
     let form: NewToken = call.read()?;
-    let session = Arc::clone(&call.guest.session);
-    let made = to_the_end(async move {
-        Ok(mint::personal(&gate.directory, &session.login(), form, Remembered::default()).await?)
-    })
-    .await?;
+    let login = call.guest.session.login();
+    let made = mint::personal(&gate.directory, &login, form, Remembered::default()).await?;
     call.changed(format!("token {}", made.token.id), "made");
     minted(&made)
 }
 
 /// Revokes one's own token.
 pub async fn revoke(call: &Call<'_>) -> Reply {
-    let (gate, owner) = (Arc::clone(call.shared_gate()?), owner(call)?);
-    let id = call.captured.text("id").to_owned();
-    let revoked = id.clone();
-    to_the_end(async move { Ok(tokens::revoke(&gate.directory, &owner, &revoked).await?) }).await?;
+    let (gate, owner) = (call.gate()?, owner(call)?);
+    let id = call.captured.text("id");
+    tokens::revoke(&gate.directory, &owner, id).await?;
     call.changed(format!("token {id}"), "revoked");
     done()
 }
@@ -126,11 +119,4 @@ fn owner(call: &Call<'_>) -> Result<Owner, Problem> {
         return Err(Problem::Api("the owner of the data folder has no account, and so no tokens".into()));
     }
     Ok(Owner::of(&session.login()))
-}
-
-impl Call<'_> {
-    /// The gate, to be taken along by a change that runs to its end.
-    pub fn shared_gate(&self) -> Result<&Arc<Gate>, Problem> {
-        self.door.gate.as_ref().ok_or(Problem::NoAccounts)
-    }
 }

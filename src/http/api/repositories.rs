@@ -4,7 +4,6 @@ use crate::events::event::{Event, What};
 use crate::http::api::call::{Call, Listing, Reply, done, invalid, json};
 use crate::http::error::Problem;
 use crate::http::guard;
-use crate::http::v2::answer::to_the_end;
 use crate::http::v2::listing::SCANNED_MAX;
 use crate::oci::digest::Digest;
 use crate::oci::reference::Reference;
@@ -48,10 +47,9 @@ pub async fn show(call: &Call<'_>) -> Reply {
 /// Removes all that a repository holds.
 pub async fn remove(call: &Call<'_>) -> Reply {
     let name = call.repository()?;
-    let registry = call.door.registry.clone();
-    let removed = name.clone();
+    let registry = &call.door.registry;
     let _turn = call.door.walks.acquire().await.map_err(|_| Problem::Broken)?;
-    to_the_end(async move { Ok(delete::repository(&registry, &removed).await?) }).await?;
+    delete::repository(registry, &name).await?;
     deleted(call, format!("{name} (all of it)"));
     done()
 }
@@ -102,19 +100,19 @@ async fn contents(call: &Call<'_>, reference: Reference) -> Reply {
 
 /// Removes a tag alone.
 pub async fn remove_tag(call: &Call<'_>) -> Reply {
-    let (registry, name) = (call.door.registry.clone(), call.repository()?);
+    let (registry, name) = (&call.door.registry, call.repository()?);
     let tag: Tag = call.captured.text("tag").parse().map_err(invalid)?;
     let object = format!("{name}:{tag}");
-    to_the_end(async move { Ok(delete::tag(&registry, &name, &tag).await?) }).await?;
+    delete::tag(registry, &name, &tag).await?;
     deleted(call, object);
     done()
 }
 
 /// Removes a manifest with its tags.
 pub async fn remove_manifest(call: &Call<'_>) -> Reply {
-    let (registry, name, digest) = (call.door.registry.clone(), call.repository()?, digest(call)?);
+    let (registry, name, digest) = (&call.door.registry, call.repository()?, digest(call)?);
     let object = format!("{name}@{digest}");
-    to_the_end(async move { Ok(delete::manifest(&registry, &name, &digest).await?) }).await?;
+    delete::manifest(registry, &name, &digest).await?;
     deleted(call, object);
     done()
 }

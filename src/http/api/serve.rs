@@ -2,7 +2,7 @@
 
 use crate::auth::session::Leave;
 use crate::http::api::call::{Call, Reply};
-use crate::http::api::table::{self, Needs, Operation as Op, Row};
+use crate::http::api::table::{self, Captured, Needs, Operation as Op, Row};
 use crate::http::api::{accounts, events, grants, groups, me, openapi, repositories, services, users};
 use crate::http::body::{self, Incoming};
 use crate::http::error::Problem;
@@ -38,7 +38,7 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
         return Err(Problem::NotReady);
     }
     let visit = Visit { door, head: &head, peer };
-    let guest = guard::enter(visit, || Some(SCOPE.into())).await?;
+    let guest = guard::enter(visit, || Some(scope(row, &captured))).await?;
     observed.came(&guest.session);
     let query = Form::read(head.uri.query().unwrap_or_default());
     let mut call = Call { door, guest: &guest, captured, query, body: Bytes::new() };
@@ -61,12 +61,12 @@ pub async fn serve(door: &Door, request: Request<Incoming>, peer: Peer, observed
 fn admit(visit: Visit<'_>, call: &Call<'_>, row: &Row, guest: &Guest) -> Result<(), Problem> {
     let Some(gate) = call.door.gate.as_deref() else { return Ok(()) };
     let session = &guest.session;
-    let scope = || Some(SCOPE.to_owned());
+    let scope = Some(scope(row, &call.captured));
     if session.expired {
-        return Err(guard::expired(visit, gate, scope()));
+        return Err(guard::expired(visit, gate, scope));
     }
     if session.identity.is_anonymous() {
-        return guard::refuse(visit, gate, guest, scope(), Leave::Ask);
+        return guard::refuse(visit, gate, guest, scope, Leave::Ask);
     }
     let leave = match row.needs {
         Needs::Nothing => Leave::Yes,
@@ -81,7 +81,20 @@ fn admit(visit: Visit<'_>, call: &Call<'_>, row: &Row, guest: &Guest) -> Result<
         Needs::Account => session.may_use_api(),
         Needs::Administrator => session.may_administer(),
     };
-    guard::refuse(visit, gate, guest, scope(), leave)
+    guard::refuse(visit, gate, guest, scope, leave)
+}
+
+/// The scope to ask the token issuer for: for repositories that of the distribution API.
+fn scope(row: &Row, captured: &Captured) -> String {
+    let registry = match row.needs {
+        Needs::Repository(action) => {
+            let name: Option<Repository> = captured.text("repository").parse().ok();
+            name.and_then(|name| RegistryNeeds::Of(&name, action).scope())
+        }
+        Needs::Account if row.operation == Op::Repositories => RegistryNeeds::Listing.scope(),
+        _ => None,
+    };
+    registry.unwrap_or_else(|| SCOPE.to_owned())
 }
 
 /// Only JSON that says that it is JSON: a page of another site cannot make a browser send that unasked.

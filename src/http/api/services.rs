@@ -5,9 +5,7 @@ use crate::auth::accounts::services;
 use crate::auth::error::Error;
 use crate::http::api::accounts::{Entries, minted};
 use crate::http::api::call::{Call, Reply, done, json};
-use crate::http::v2::answer::to_the_end;
 use http::StatusCode;
-use std::sync::Arc;
 
 /// A page of service accounts.
 pub async fn list(call: &Call<'_>) -> Reply {
@@ -17,10 +15,11 @@ pub async fn list(call: &Call<'_>) -> Reply {
 
 /// Makes a service account.
 pub async fn create(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     let form: NewNamed = call.read()?;
-    let made = to_the_end(async move { Ok(services::create(&gate.directory, form).await?) }).await?;
-    call.changed(format!("service account {}", made.name), "made");
+    let over = call.vacant(&form.name).await?;
+    let made = services::create(&gate.directory, form).await?;
+    call.changed(format!("service account {}", made.name), &format!("made{over}"));
     json(StatusCode::CREATED, &made)
 }
 
@@ -32,23 +31,22 @@ pub async fn show(call: &Call<'_>) -> Reply {
 
 /// Changes a service account.
 pub async fn change(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let (gate, name) = (call.gate()?, call.name());
     let form: ServiceChange = call.read()?;
     let told = match form.disabled {
         Some(true) => "disabled",
         Some(false) => "enabled",
         None => "changed",
     };
-    let changed =
-        to_the_end(async move { Ok(services::change(&gate.directory, &name, form).await?) }).await?;
+    let changed = services::change(&gate.directory, name, form).await?;
     call.changed(format!("service account {}", changed.name), told);
     json(StatusCode::OK, &changed)
 }
 
 /// Removes a service account.
 pub async fn remove(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
-    to_the_end(async move { Ok(services::remove(&gate.directory, &name).await?) }).await?;
+    let (gate, name) = (call.gate()?, call.name());
+    services::remove(&gate.directory, name).await?;
     call.changed(format!("service account {}", call.name()), "removed");
     done()
 }
@@ -61,22 +59,19 @@ pub async fn secrets(call: &Call<'_>) -> Reply {
 
 /// Makes a secret.
 pub async fn mint(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let (gate, name) = (call.gate()?, call.name());
     let form: NewToken = call.read()?;
     let by = call.guest.session.used_token();
-    let made =
-        to_the_end(async move { Ok(services::add_secret(&gate.directory, &name, form, by.as_ref()).await?) })
-            .await?;
+    let made = services::add_secret(&gate.directory, name, form, by.as_ref()).await?;
     call.changed(format!("service account {}", call.name()), &format!("secret {} made", made.token.id));
     minted(&made)
 }
 
 /// Revokes a secret.
 pub async fn revoke(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
-    let id = call.captured.text("id").to_owned();
-    let revoked = id.clone();
-    to_the_end(async move { Ok(services::revoke_secret(&gate.directory, &name, &revoked).await?) }).await?;
+    let (gate, name) = (call.gate()?, call.name());
+    let id = call.captured.text("id");
+    services::revoke_secret(&gate.directory, name, id).await?;
     call.changed(format!("service account {}", call.name()), &format!("secret {id} revoked"));
     done()
 }

@@ -115,6 +115,10 @@ impl Row {
             Operation::Users | Operation::Groups | Operation::Services | Operation::Repositories => {
                 &[("search", "Only those that hold this text")]
             }
+            Operation::UserCreate | Operation::ServiceCreate => &[(
+                "take_over",
+                "true: make it although another source of users knows the name, whose user is then shut out",
+            )],
             Operation::Explain => &[
                 ("account", "The account; empty for anonymous"),
                 ("action", "pull, push or delete"),

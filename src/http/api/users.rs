@@ -6,12 +6,10 @@ use crate::auth::error::Error;
 use crate::auth::passwords::rules;
 use crate::http::api::call::{Call, Reply, done, json};
 use crate::http::error::Problem;
-use crate::http::v2::answer::to_the_end;
 use crate::secret::Secret;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// A page of users.
 pub async fn list(call: &Call<'_>) -> Reply {
@@ -21,7 +19,7 @@ pub async fn list(call: &Call<'_>) -> Reply {
 
 /// Makes a user; without a password nobody can log in as them until they have one.
 pub async fn create(call: &Call<'_>) -> Reply {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     let mut body: Value = call.read()?;
     let password = match body.as_object_mut().and_then(|body| body.remove("password")) {
         None | Some(Value::Null) => None,
@@ -34,8 +32,10 @@ pub async fn create(call: &Call<'_>) -> Reply {
         Some(password) => Some(hashed(call, password).await?),
         None => None,
     };
-    let made = to_the_end(async move { Ok(users::create(&gate.directory, form, hash).await?) }).await?;
-    call.changed(format!("user {}", made.name), if made.admin { "made, an administrator" } else { "made" });
+    let over = call.vacant(&form.name).await?;
+    let made = users::create(&gate.directory, form, hash).await?;
+    let admin = if made.admin { ", an administrator" } else { "" };
+    call.changed(format!("user {}", made.name), &format!("made{admin}{over}"));
     json(StatusCode::CREATED, &made)
 }
 
@@ -47,22 +47,22 @@ pub async fn show(call: &Call<'_>) -> Reply {
 
 /// Changes a user.
 pub async fn change(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
+    let (gate, name) = (call.gate()?, call.name());
     let form: UserChange = call.read()?;
     let admin = form.admin.map(|is| if is { "made an administrator" } else { "no longer an administrator" });
     let disabled = form.disabled.map(|is| if is { "disabled" } else { "enabled" });
     let told: Vec<&str> = admin.into_iter().chain(disabled).collect();
     let told = if told.is_empty() { "changed".to_owned() } else { told.join(", ") };
-    let changed = to_the_end(async move { Ok(users::change(&gate.directory, &name, form).await?) }).await?;
+    let changed = users::change(&gate.directory, name, form).await?;
     call.changed(format!("user {}", changed.name), &told);
     json(StatusCode::OK, &changed)
 }
 
 /// Removes a user.
 pub async fn remove(call: &Call<'_>) -> Reply {
-    let (gate, name) = (Arc::clone(call.shared_gate()?), call.name().to_owned());
-    let before = users::find(&gate.directory, &name).await?;
-    to_the_end(async move { Ok(users::remove(&gate.directory, &name).await?) }).await?;
+    let (gate, name) = (call.gate()?, call.name());
+    let before = users::find(&gate.directory, name).await?;
+    users::remove(&gate.directory, name).await?;
     if before.is_some_and(|user| user.initial) {
         (call.door.initial_password_changed)(); // it opens nothing any more
     }
@@ -90,16 +90,12 @@ pub async fn set_password(
     password: Secret,
     seen: Option<u64>,
 ) -> Result<(), Problem> {
-    let gate = Arc::clone(call.shared_gate()?);
+    let gate = call.gate()?;
     let hash = hashed(call, &password).await?;
-    let user = name.to_owned();
-    let was_initial = to_the_end(async move {
-        Ok(match seen {
-            Some(epoch) => users::change_own_password(&gate.directory, &user, hash, epoch).await?,
-            None => users::set_password_hash(&gate.directory, &user, hash, false).await?,
-        })
-    })
-    .await?;
+    let was_initial = match seen {
+        Some(epoch) => users::change_own_password(&gate.directory, name, hash, epoch).await?,
+        None => users::set_password_hash(&gate.directory, name, hash, false).await?,
+    };
     if was_initial {
         (call.door.initial_password_changed)();
     }

@@ -59,7 +59,7 @@ pub async fn mount(
         guard::may_mount(visit, guest, &repository, &from)?.then_some(from)
     } else {
         let holders = mounting::holders(&door.registry, &digest, mounting::HOLDERS_MAX).await?;
-        holders.into_iter().find(|holder| guard::may_pull(door, guest, holder))
+        pick(holders, &repository, |holder| guard::may_pull(door, guest, holder))
     };
     let mounted = match source {
         Some(source) => {
@@ -73,6 +73,18 @@ pub async fn mount(
     } else {
         begin(door, guest, repository, digest.algorithm()).await
     }
+}
+
+/// The first of the holders that may be pulled from. Asks the same number of times whoever holds the blob, the target in
+/// place of those that are missing: nobody learns from time how many hold it, and whether one of them is theirs.
+fn pick(
+    holders: Vec<Repository>,
+    target: &Repository,
+    mut may_pull: impl FnMut(&Repository) -> bool,
+) -> Option<Repository> {
+    let asked = (0..mounting::HOLDERS_MAX).map(|at| may_pull(holders.get(at).unwrap_or(target)));
+    let answers: Vec<bool> = asked.collect();
+    holders.into_iter().zip(answers).find_map(|(holder, may)| may.then_some(holder))
 }
 
 /// GET: how far it is (end-13).
@@ -176,4 +188,25 @@ fn created(repository: &Repository, digest: &Digest) -> Response<Outgoing> {
     headers.insert(LOCATION, value(format!("/v2/{repository}/blobs/{digest}")));
     headers.insert(CONTENT_DIGEST, value(digest.to_string()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_holds_a_blob_the_rules_are_asked_equally_often() {
+        let name = |at: usize| -> Repository { format!("team/{at}").parse().unwrap() };
+        for count in [0, 1, 5, mounting::HOLDERS_MAX] {
+            for first in [0, 3, 99] {
+                let mut asked = 0;
+                let picked = pick((0..count).map(name).collect(), &"to".parse().unwrap(), |holder| {
+                    asked += 1;
+                    holder.as_str() == "to" || (first..count).any(|at| name(at) == *holder)
+                });
+                assert_eq!(asked, mounting::HOLDERS_MAX);
+                assert_eq!(picked, (first < count).then(|| name(first)));
+            }
+        }
+    }
 }

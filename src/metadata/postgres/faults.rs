@@ -31,6 +31,7 @@ pub fn is_cut(error: &sqlx::Error) -> bool {
 }
 
 /// In the words of metadata.
+#[allow(clippy::needless_pass_by_value)] // handed to `map_err`
 pub fn told(error: sqlx::Error) -> Error {
     match &error {
         sqlx::Error::Io(_)

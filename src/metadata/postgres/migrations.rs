@@ -146,7 +146,7 @@ mod tests {
         assert!(runs.iter().all(Result::is_ok), "{runs:?}");
         let asked = sqlx::query("SELECT count(*) FROM holdfast.migrations");
         let steps: i64 = asked.fetch_one(&mut scratch.connect().await).await.unwrap().get(0);
-        assert_eq!(steps, MIGRATIONS.len() as i64);
+        assert_eq!(steps, i64::try_from(MIGRATIONS.len()).unwrap());
         let (one, two) = (scratch.open(TERM).await, scratch.open(TERM).await);
         assert_eq!(one.id(), two.id());
         assert_ne!(one.id(), scratch::database().await.unwrap().open(TERM).await.id());

@@ -19,6 +19,7 @@ impl Statement {
     }
 
     /// Adds the next value: the first is `$1`.
+    #[must_use]
     pub fn bind<'a>(mut self, value: impl Encode<'a, Postgres> + Type<Postgres>) -> Self {
         if let Err(error) = self.arguments.add(value) {
             self.refused.get_or_insert(error.to_string());

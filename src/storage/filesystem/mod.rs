@@ -4,6 +4,7 @@
 //! cost of a sync. This room knows no rules and no metadata; two servers on one folder are kept apart above.
 
 pub mod blobs;
+pub mod claim;
 pub mod files;
 pub mod hashes;
 pub mod links;

@@ -8,8 +8,9 @@ use crate::record::Shelf;
 use crate::storage::error::Error;
 use crate::storage::filesystem::files;
 use crate::storage::filesystem::publisher::{Bench, Job, Step};
-use crate::storage::filesystem::record_files::{self, Aside, VERSION_MAX};
+use crate::storage::filesystem::record_files::{self, Aside};
 use crate::storage::layout;
+use crate::storage::record_text::{self, VERSION_MAX};
 use crate::storage::records::Written;
 use bytes::Bytes;
 use std::io;
@@ -78,7 +79,7 @@ pub fn put(change: Change, json: Bytes, outcome: &Outcome) -> Job {
                 // The first time; or another removal has raised the version that a new record gets.
                 _ => {
                     let no_json = || io::Error::new(io::ErrorKind::InvalidInput, "it is no JSON");
-                    let text = record_files::text(version, &json).ok_or_else(no_json)?;
+                    let text = record_text::text(version, &json).ok_or_else(no_json)?;
                     aside = Some((version, Aside::write(bench, &text)?));
                 }
             }

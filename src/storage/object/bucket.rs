@@ -1,11 +1,27 @@
-//! The bucket: where its objects are, and what its failures mean to us. The files beside it say what stands in it.
+//! The bucket: where its objects are, and the few things that are done with small ones. The files beside it say what
+//! stands in it.
 
-use crate::storage::error::Error;
-use object_store::ObjectStore;
+use crate::storage::error::{Error, Result};
+use crate::storage::object::answer;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
+use object_store::{
+    Attribute, Attributes, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
+};
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a write that depends on what stands there is tried when nobody knows what became of it.
+const TRIES: usize = 3;
+/// What a write is known by afterwards, in the object's own metadata. Letters only: not every store takes more.
+const WRITE: &str = "holdfastwrite";
+/// The longest that anything small may take, with all tries of the library.
+const SMALL: Duration = Duration::from_secs(30);
 
 /// An open bucket.
 #[derive(Clone)]
@@ -20,20 +36,176 @@ pub struct Bucket {
     pub prefix: String,
 }
 
+/// A small object, whole.
+#[derive(Debug, Clone)]
+pub struct Small {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// When it was last written, in seconds since the Unix epoch.
+    pub modified: u64,
+    /// Which writing of it this is.
+    pub version: UpdateVersion,
+    /// The write that made it, if it was one of `put_if`.
+    written_by: Option<String>,
+}
+
+/// An object in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path below the prefix.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What became of a write that depends on what stands there.
+#[derive(Debug, Clone)]
+pub enum PutIf {
+    /// It stands there now, as this version.
+    Done(UpdateVersion),
+    /// Something else stood there, or nothing where something should.
+    Lost,
+}
+
 impl Bucket {
     /// The object of a path of `layout.rs`.
-    pub fn at(&self, path: &str) -> Result<Path, Error> {
+    pub fn at(&self, path: &str) -> Result<Path> {
         let whole = if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) };
         // As it is: the layout has spelled it, and to encode it again would name another object.
-        Path::parse(&whole).map_err(|error| Error::at(path, std::io::Error::other(error)))
+        Path::parse(&whole).map_err(|error| Error::at(path, io::Error::other(error)))
+    }
+
+    /// A small object. `None`: it is not there. One of more than `bytes_max` is a fault.
+    pub async fn small(&self, path: &str, bytes_max: usize) -> Result<Option<Small>> {
+        let at = self.at(path)?;
+        let reading = async {
+            let found = match self.objects.get(&at).await {
+                Ok(found) => found,
+                Err(error) => return answer::meaning(path, &error).map_or(Ok(None), Err),
+            };
+            if found.meta.size > bytes_max as u64 {
+                return Err(Error::at(path, io::Error::new(io::ErrorKind::InvalidData, "it is too large")));
+            }
+            collect(path, found).await.map(Some)
+        };
+        in_time(path, reading).await
+    }
+
+    /// Writes a small object, whatever stands there.
+    pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let put =
+            async { self.objects.put(&self.at(path)?, bytes.into()).await.map_err(|e| wrong(path, &e)) };
+        in_time(path, put).await.map(drop)
+    }
+
+    /// Writes a small object if nothing stands there (`seen` is `None`) or what was seen still does. An answer that got
+    /// lost is no doubt: the object itself says whose write made it.
+    pub async fn put_if(&self, path: &str, bytes: &Bytes, seen: Option<&UpdateVersion>) -> Result<PutIf> {
+        let (at, write) = (self.at(path)?, uuid::Uuid::new_v4().simple().to_string());
+        let mode = seen.map_or(PutMode::Create, |seen| PutMode::Update(seen.clone()));
+        let mut why = None;
+        for _ in 0..TRIES {
+            let attributes = Attributes::from_iter([(Attribute::Metadata(WRITE.into()), write.clone())]);
+            let options = PutOptions { mode: mode.clone(), attributes, ..PutOptions::default() };
+            let put = async { Ok(self.objects.put_opts(&at, bytes.clone().into(), options).await) };
+            let refused = match in_time(path, put).await {
+                Ok(Ok(put)) => {
+                    return Ok(PutIf::Done(UpdateVersion { e_tag: put.e_tag, version: put.version }));
+                }
+                Ok(Err(error)) if is_condition(&error) => wrong(path, &error),
+                Ok(Err(error)) => match wrong(path, &error) {
+                    doubtful @ Error::Unreachable { .. } => doubtful,
+                    fault => return Err(fault),
+                },
+                Err(late) => late,
+            };
+            let there = self.small(path, usize::MAX).await?;
+            match there {
+                Some(there) if there.written_by.as_deref() == Some(&write) => {
+                    return Ok(PutIf::Done(there.version));
+                }
+                there if there.as_ref().map(|there| &there.version) != seen => return Ok(PutIf::Lost),
+                // Nothing has changed: the write did not arrive, or has met another one that failed.
+                _ => why = Some(refused),
+            }
+        }
+        Err(why.unwrap_or_else(|| Error::at(path, io::Error::other("it was not tried"))))
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub async fn remove(&self, path: &str) -> Result<()> {
+        let removed = async {
+            match self.objects.delete(&self.at(path)?).await {
+                Ok(()) => Ok(()),
+                Err(error) => answer::meaning(path, &error).map_or(Ok(()), Err),
+            }
+        };
+        in_time(path, removed).await
+    }
+
+    /// All objects below a folder, in the order of their names, page by page; those behind `after` if it is given. An
+    /// object that stands for the folder itself, as some tools make them, is none.
+    pub fn below(&self, folder: &str, after: Option<&str>) -> BoxStream<'static, Result<Listed>> {
+        let begun = self.at(folder).and_then(|at| {
+            Ok(match after {
+                Some(after) => self.objects.list_with_offset(Some(&at), &self.at(after)?),
+                None => self.objects.list(Some(&at)),
+            })
+        });
+        let (folder, cut) = (folder.to_owned(), self.prefix.len() + usize::from(!self.prefix.is_empty()));
+        match begun {
+            Err(error) => futures_util::stream::once(async { Err(error) }).boxed(),
+            Ok(listed) => listed
+                .filter_map(move |listed| {
+                    let listed = match listed {
+                        Ok(meta) => {
+                            let path = meta.location.as_ref().get(cut..).unwrap_or_default().to_owned();
+                            (path != folder).then_some(Ok(Listed { path, size: meta.size }))
+                        }
+                        Err(error) => Some(Err(wrong(&folder, &error))),
+                    };
+                    std::future::ready(listed)
+                })
+                .boxed(),
+        }
     }
 }
 
 /// What a failure means; `None`: the object is not there.
+#[allow(clippy::needless_pass_by_value)] // it ends here
 pub fn failed(what: &str, error: object_store::Error) -> Option<Error> {
-    match error {
-        object_store::Error::NotFound { .. } => None,
-        // After the retries of the library, whatever is left may pass: nobody is told that something is absent.
-        error => Some(Error::Unreachable { what: what.to_owned(), why: error.to_string() }),
+    answer::meaning(what, &error)
+}
+
+/// What a failure means where nothing need be there.
+fn wrong(what: &str, error: &object_store::Error) -> Error {
+    answer::meaning(what, error)
+        .unwrap_or_else(|| Error::at(what, io::Error::other(answer::Answer::of(error).told)))
+}
+
+/// Whether a write was refused for what stands there.
+fn is_condition(error: &object_store::Error) -> bool {
+    use object_store::Error as Failure;
+    matches!(
+        error,
+        Failure::AlreadyExists { .. } | Failure::Precondition { .. } | Failure::NotModified { .. }
+    )
+}
+
+async fn collect(path: &str, found: GetResult) -> Result<Small> {
+    let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+    let modified = u64::try_from(found.meta.last_modified.timestamp()).unwrap_or(0);
+    let written_by = found.attributes.get(&Attribute::Metadata(WRITE.into())).map(|write| write.to_string());
+    let mut pieces = found.into_stream();
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = pieces.try_next().await.map_err(|error| wrong(path, &error))? {
+        bytes.extend_from_slice(&piece);
     }
+    Ok(Small { bytes: bytes.freeze(), modified, version, written_by })
+}
+
+/// Ends what takes too long. What was asked for may happen all the same.
+pub async fn in_time<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = || Error::Unreachable { what: what.to_owned(), why: "it took too long".into() };
+    tokio::time::timeout(SMALL, work).await.unwrap_or_else(|_| Err(late()))
 }

@@ -77,8 +77,9 @@ pub fn read(users: Option<&Node>, report: &mut Report) -> Users {
     }
     if read.named.iter().any(|user| user.name == FIRST_ADMIN) {
         report.warn(
-            "user \"admin\": Holdfast makes an account of that name at its first start, and its own accounts are asked \
-             first. Log in with the password of <data>/initial-admin-password, or rename one of the two",
+            "user \"admin\" stays as it is: since it has the name, the administrator that Holdfast makes at its first \
+             start is called \"holdfast-admin\", with the password of <data>/initial-admin-password; `admin.name` names \
+             another one",
         );
     }
     read

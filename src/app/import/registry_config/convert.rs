@@ -3,7 +3,7 @@
 use crate::app::import::carried::{Carried, Outcome};
 use crate::app::import::document::Document;
 use crate::app::import::fields::Fields;
-use crate::app::import::registry_config::{accounts, environment, http, keys, left, storage};
+use crate::app::import::registry_config::{accounts, bucket, environment, http, keys, left, storage};
 use crate::app::import::report::{Report, shown};
 use crate::app::import::yaml::{self, Node, Value};
 
@@ -13,6 +13,7 @@ pub fn convert(text: &str, variables: &[(String, String)]) -> Outcome {
     let mut report = Report::default();
     environment::lay_over(&mut tree, variables, &mut report);
     environment::spell_out(&mut tree, &["auth", "storage"]);
+    bucket::by_one_name(&mut tree);
     if !matches!(tree.value, Value::Map(_)) {
         return Err(vec!["the file is empty, or no section: is this the config.yml of a registry?".into()]);
     }
@@ -31,12 +32,12 @@ pub fn convert(text: &str, variables: &[(String, String)]) -> Outcome {
     for section in http::sections(&root, &mut report) {
         document.add(section);
     }
-    document.add(storage::filesystem(&root, &mut report));
+    document.add(storage::section(&root, &mut report));
     document.add(storage::registry(&root, &mut report));
     document.add(http::log(&root, &mut report));
     accounts::write(&root, &mut document, &mut report);
     left::tell(&tree, &mut report);
-    Ok(Carried { toml: document.render(), secret: false, remarks: report.verdict()? })
+    Ok(Carried { toml: document.render(), secret: bucket::holds_key(&root), remarks: report.verdict()? })
 }
 
 fn version(tree: &Node, report: &mut Report) {
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn storages_that_are_not_served_carry_nothing() {
-        for driver in ["s3", "gcs", "azure", "oss", "swift", "inmemory"] {
+        for driver in ["azure", "oss", "swift", "inmemory"] {
             for text in [
                 format!("version: 0.1\nstorage: {driver}\n"),
                 format!("version: 0.1\nstorage: {{{driver}: {{bucket: canary, anything: x}}}}\n"),
@@ -300,13 +301,31 @@ mod tests {
 
     #[test]
     fn every_key_is_carried_or_has_a_sentence() {
-        const CARRIED: [&str; 26] = [
+        const CARRIED: [&str; 44] = [
             "version",
             "log.accesslog.disabled",
             "log.level",
             "log.formatter",
             "loglevel",
             "storage.filesystem.rootdirectory",
+            "storage.gcs.bucket",
+            "storage.gcs.keyfile",
+            "storage.gcs.credentials",
+            "storage.gcs.rootdirectory",
+            "storage.s3.accesskey",
+            "storage.s3.secretkey",
+            "storage.s3.region",
+            "storage.s3.regionendpoint",
+            "storage.s3.forcepathstyle",
+            "storage.s3.bucket",
+            "storage.s3.encrypt",
+            "storage.s3.keyid",
+            "storage.s3.secure",
+            "storage.s3.skipverify",
+            "storage.s3.v4auth",
+            "storage.s3.rootdirectory",
+            "storage.s3.storageclass",
+            "storage.redirect.disable",
             "storage.delete.enabled",
             "storage.maintenance.uploadpurging.enabled",
             "storage.maintenance.uploadpurging.age",
@@ -329,6 +348,7 @@ mod tests {
             "http.tls.letsencrypt.directoryurl",
         ];
         for key in keys::leaves() {
+            let key = key.replace("storage.s3aws.", "storage.s3.");
             let carried = CARRIED.contains(&key.as_str());
             assert!(carried != left::is_left(&key), "{key} is {}", if carried { "both" } else { "neither" });
         }

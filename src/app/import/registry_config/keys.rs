@@ -52,9 +52,20 @@ const LOG: Shape = Section(&[
 const STORAGE: Shape = Section(&[
     ("filesystem", Section(&[("rootdirectory", Leaf), ("maxthreads", Leaf)])),
     ("azure", Free),
-    ("gcs", Free),
-    ("s3", Free),
-    ("s3aws", Free),
+    (
+        "gcs",
+        Section(&[
+            ("bucket", Leaf),
+            ("keyfile", Leaf),
+            ("credentials", Free),
+            ("rootdirectory", Leaf),
+            ("chunksize", Leaf),
+            ("maxconcurrency", Leaf),
+            ("useragent", Leaf),
+        ]),
+    ),
+    ("s3", S3),
+    ("s3aws", S3),
     ("oss", Free),
     ("swift", Free),
     ("inmemory", Free),
@@ -72,6 +83,32 @@ const STORAGE: Shape = Section(&[
             ("readonly", Section(&[("enabled", Leaf)])),
         ]),
     ),
+]);
+
+const S3: Shape = Section(&[
+    ("accesskey", Leaf),
+    ("secretkey", Leaf),
+    ("region", Leaf),
+    ("regionendpoint", Leaf),
+    ("forcepathstyle", Leaf),
+    ("accelerate", Leaf),
+    ("bucket", Leaf),
+    ("encrypt", Leaf),
+    ("keyid", Leaf),
+    ("secure", Leaf),
+    ("skipverify", Leaf),
+    ("v4auth", Leaf),
+    ("chunksize", Leaf),
+    ("multipartcopychunksize", Leaf),
+    ("multipartcopymaxconcurrency", Leaf),
+    ("multipartcopythresholdsize", Leaf),
+    ("rootdirectory", Leaf),
+    ("storageclass", Leaf),
+    ("objectacl", Leaf),
+    ("useragent", Leaf),
+    ("usedualstack", Leaf),
+    ("usefipsendpoint", Leaf),
+    ("loglevel", Leaf),
 ]);
 
 const AUTH: Shape = Section(&[

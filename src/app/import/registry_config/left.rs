@@ -5,7 +5,7 @@ use crate::app::import::report::Report;
 use crate::app::import::yaml::{Node, Value};
 
 /// Key and sentence.
-const LEFT: [(&str, &str); 50] = [
+const LEFT: [(&str, &str); 59] = [
     (
         "log.fields",
         "every line of Holdfast's log says what it is about; add fields where the log is collected",
@@ -15,20 +15,27 @@ const LEFT: [(&str, &str); 50] = [
     ("storage.filesystem.maxthreads", "Holdfast bounds its own threads"),
     (
         "storage.azure",
-        "images on Azure are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
+        "registry:2 begins the names of its blobs on Azure with a slash, and Holdfast does not, so it would not find them. NOTHING of this storage is carried: copy the images, and write [storage.azure] by hand",
     ),
+    ("storage.gcs.chunksize", "Holdfast sends parts of storage.gcs.part_bytes"),
+    ("storage.gcs.maxconcurrency", "Holdfast bounds its own requests"),
+    ("storage.gcs.useragent", "Holdfast says its own name"),
+    ("storage.s3.accelerate", "Holdfast speaks to the bucket at its ordinary address"),
+    ("storage.s3.usedualstack", "put that address of AWS into storage.s3.endpoint, with path_style = true"),
     (
-        "storage.gcs",
-        "images on Google Cloud Storage are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
+        "storage.s3.usefipsendpoint",
+        "put that address of AWS into storage.s3.endpoint, with path_style = true",
     ),
+    ("storage.s3.chunksize", "Holdfast sends parts of storage.s3.part_bytes"),
+    ("storage.s3.multipartcopychunksize", "Holdfast chooses the parts of a copy itself"),
+    ("storage.s3.multipartcopymaxconcurrency", "Holdfast chooses the parts of a copy itself"),
+    ("storage.s3.multipartcopythresholdsize", "Holdfast chooses the parts of a copy itself"),
     (
-        "storage.s3",
-        "images on S3 are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
+        "storage.s3.objectacl",
+        "objects are the bucket owner's, and whoever the policy of the bucket names may read them",
     ),
-    (
-        "storage.s3aws",
-        "images on S3 are not served yet. NOTHING of this storage is carried: copy the images to a folder, or stay",
-    ),
+    ("storage.s3.useragent", "Holdfast says its own name"),
+    ("storage.s3.loglevel", "the log tells of the bucket at log.level = \"debug\""),
     (
         "storage.oss",
         "images on Alibaba OSS are not served. NOTHING of this storage is carried: copy the images to a folder",
@@ -39,7 +46,6 @@ const LEFT: [(&str, &str); 50] = [
     ),
     ("storage.inmemory", "Holdfast loses no image at a restart; it keeps them in a folder"),
     ("storage.tag", "Holdfast knows the tags of a manifest and need not look for them"),
-    ("storage.redirect", "Holdfast sends the bytes itself"),
     ("storage.cache", "Holdfast keeps what is known of blobs in its metadata"),
     ("storage.maintenance.uploadpurging.interval", "Holdfast looks for old uploads all the time"),
     (

@@ -3,6 +3,7 @@
 //! Every key of theirs is known: it is carried, or it has a sentence that says why not.
 
 pub mod accounts;
+pub mod bucket;
 pub mod convert;
 pub mod environment;
 pub mod http;

@@ -1,7 +1,8 @@
-//! Where the images are, and what is done to them: the folder is the same, and so is its layout.
+//! Where the images are, and what is done to them: the folder or the bucket is the same, and so is its layout.
 
 use crate::app::import::document::{Section, Value};
 use crate::app::import::fields::Fields;
+use crate::app::import::registry_config::bucket;
 use crate::app::import::report::{Report, shown};
 
 /// What keeps images; exactly one is given.
@@ -12,8 +13,8 @@ const FOLDER: &str = "/var/lib/registry";
 const IDLE_LEAST: u64 = 60;
 const PAGE_MOST: i64 = 100_000;
 
-/// `[storage.filesystem]`.
-pub fn filesystem(root: &Fields<'_>, report: &mut Report) -> Section {
+/// `[storage.filesystem]`, `[storage.s3]` or `[storage.gcs]`.
+pub fn section(root: &Fields<'_>, report: &mut Report) -> Section {
     let mut section = Section::new("storage.filesystem");
     let storage = root.inner("storage");
     let given: Vec<&str> = DRIVERS.into_iter().filter(|driver| storage.has(driver)).collect();
@@ -34,11 +35,17 @@ pub fn filesystem(root: &Fields<'_>, report: &mut Report) -> Section {
                 report.note(format!("storage.filesystem.rootdirectory is not given: registry:2 takes {FOLDER}"));
             }
         }
+        ["s3"] => return bucket::s3(root, report),
+        ["gcs"] => return bucket::gcs(root, report),
         [_] => {}
         several => report.mistake(format!(
             "storage has several drivers, and registry:2 does not start with more than one: {}",
             several.join(", ")
         )),
+    }
+    if storage.has("redirect") {
+        report
+            .not_carried("storage.redirect: the images are in a folder, and Holdfast sends the bytes itself");
     }
     section
 }

@@ -237,6 +237,31 @@ async fn a_fault_leaves_the_old_or_the_new() {
 }
 
 #[tokio::test]
+async fn a_change_that_nobody_waits_for_any_more_leaves_the_old_or_the_new() {
+    for change in ALL {
+        let (_, before) = drawn().await;
+        let old = seen(&before).await;
+        change.run(&before).await.unwrap();
+        let new = seen(&before).await;
+        for polls in 1.. {
+            let (world, directory) = drawn().await;
+            let mut running = Box::pin(change.run(&directory));
+            let ended = (0..polls).any(|_| futures_util::FutureExt::now_or_never(&mut running).is_some());
+            drop(running);
+            load::mend(&directory).await.unwrap();
+            let what = format!("{change:?}, dropped after {polls} polls");
+            agree(&world, &directory, &what).await;
+            // What is a removal of several things may have come to any of them; it is ended later.
+            let now = seen(&directory).await;
+            assert!(now == new || (!ended && now == old), "{what}:\nold:\n{old}\nnow:\n{now}");
+            if ended {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_removal_that_was_cut_short_gives_its_name_to_nobody() {
     let (world, directory) = drawn().await;
     // The mark is written, then nothing more.

@@ -255,10 +255,11 @@ async fn the_first_administrator_is_made_but_once() {
     let world = World::default();
     let directory = world.start().await;
     assert!(users::is_first_start(&directory).await.unwrap());
-    let made = users::create_initial_admin(&directory, hash("made"), true).await.unwrap();
+    let made =
+        users::create_initial_admin(&directory, users::INITIAL_ADMIN, hash("made"), true).await.unwrap();
     assert!(made.admin && made.initial && made.has_password && made.name == users::INITIAL_ADMIN);
     assert!(!users::is_first_start(&directory).await.unwrap());
-    let again = users::create_initial_admin(&directory, hash("again"), true).await;
+    let again = users::create_initial_admin(&directory, users::INITIAL_ADMIN, hash("again"), true).await;
     assert!(matches!(again, Err(Error::Refused(_))), "{again:?}");
     assert!(users::set_password_hash(&directory, "admin", hash("own"), false).await.unwrap());
     assert!(!users::set_password_hash(&directory, "admin", hash("next"), false).await.unwrap());
@@ -273,7 +274,7 @@ async fn metadata_that_is_lost_makes_no_first_start() {
     world.accounts.clear();
     let directory = world.start().await;
     assert!(!users::is_first_start(&directory).await.unwrap());
-    assert!(users::create_initial_admin(&directory, hash("x"), true).await.is_err());
+    assert!(users::create_initial_admin(&directory, users::INITIAL_ADMIN, hash("x"), true).await.is_err());
     assert!(crate::auth::accounts::fakes::rebuild(&directory).await.unwrap().is_empty());
     let directory = world.start().await;
     let root = users::with_password(&directory, "root").await.unwrap().unwrap();

@@ -1,4 +1,5 @@
 //! A directory for tests: speaks as much LDAP as one login takes, and can be told to misbehave. For tests only.
+#![allow(missing_docs)] // it is for tests
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -10,4 +10,4 @@ pub mod session;
 pub mod source;
 
 #[cfg(test)]
-mod fake;
+pub mod fake;

@@ -10,6 +10,7 @@ use crate::auth::sources::ldap::config::Config;
 use crate::auth::sources::ldap::session::{Answer, Question, Way};
 use crate::auth::sources::name;
 use crate::clock::Clock;
+use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -33,6 +34,16 @@ enum Told {
     Verdict(Box<Verdict>),
     Busy(u64),
     Failed(String),
+}
+
+impl Told {
+    fn read(self) -> Result<Verdict> {
+        match self {
+            Self::Verdict(verdict) => Ok(*verdict),
+            Self::Busy(secs) => Err(Error::Busy(secs)),
+            Self::Failed(why) => Err(Error::Source { name: NAME.into(), why }),
+        }
+    }
 }
 
 impl Ldap {
@@ -67,17 +78,17 @@ impl Ldap {
         }
     }
 
-    async fn check(&self, credentials: &Credentials) -> Told {
-        let account = credentials.name.clone();
-        let question = Question { account, password: Some(credentials.password.clone()) };
+    /// Without a password: the account as it stands.
+    async fn check(&self, account: &str, password: Option<&Secret>) -> Told {
+        let question = Question { account: account.to_owned(), password: password.cloned() };
         let verdict = match self.ask(question).await {
             Ok(Answer::Nobody) => Verdict::Unknown,
             Ok(Answer::Several) => {
-                tracing::warn!(account = ?credentials.name, "the directory has several entries of one name: refused");
+                tracing::warn!(account, "the directory has several entries of one name: refused");
                 Verdict::Wrong
             }
             Ok(Answer::Refused(words)) => {
-                tracing::debug!(account = ?credentials.name, words, "the directory refused a password");
+                tracing::debug!(account, words, "the directory refused a password");
                 Verdict::Wrong
             }
             Ok(Answer::Is { identity, epoch }) => {
@@ -109,25 +120,22 @@ impl Authenticator for Ldap {
         if let Some(login) = self.right.find(&key) {
             return Ok(Verdict::Known(login));
         }
-        match self.flights.join(key, self.check(credentials)).await {
-            Told::Verdict(verdict) => {
-                if let Verdict::Known(login) = verdict.as_ref() {
-                    self.right.keep(key, login.clone());
-                }
-                Ok(*verdict)
-            }
-            Told::Busy(secs) => Err(Error::Busy(secs)),
-            Told::Failed(why) => Err(Error::Source { name: NAME.into(), why }),
+        let verdict = self.flights.join(key, self.check(name, Some(password))).await.read()?;
+        if let Verdict::Known(login) = &verdict {
+            self.right.keep(key, login.clone());
         }
+        Ok(verdict)
     }
 
     async fn lookup(&self, name: &str) -> Result<Option<Login>> {
         if name::fault(name).is_some() {
             return Ok(None);
         }
-        match self.ask(Question { account: name.to_owned(), password: None }).await? {
-            Answer::Is { identity, epoch } => Ok(Some(Login { identity, source: NAME, epoch, token: None })),
-            Answer::Nobody | Answer::Several | Answer::Refused(_) => Ok(None),
+        // A login never has an empty password, so this is the key of no login.
+        let key = self.right.key(&Proof { source: NAME, name, password: &Secret::default(), hash: "" });
+        match self.flights.join(key, self.check(name, None)).await.read()? {
+            Verdict::Known(login) => Ok(Some(login)),
+            Verdict::Wrong | Verdict::Unknown => Ok(None),
         }
     }
 }
@@ -137,7 +145,6 @@ mod tests {
     use super::*;
     use crate::auth::sources::ldap::fake::{Entry, Fake, Mood};
     use crate::clock::FixedClock;
-    use crate::secret::Secret;
 
     fn source(config: Config) -> Ldap {
         Ldap::new(config, 0, Arc::new(FixedClock::at(0))).unwrap()
@@ -174,6 +181,15 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_account_that_many_ask_for_at_once_is_asked_for_once() {
+        let fake = Fake::start(Mood::Well, entries()).await;
+        let source = source(config(&fake));
+        let found = futures_util::future::join_all((0..20).map(|_| source.lookup("amy"))).await;
+        assert!(found.into_iter().all(|found| found.unwrap().is_some_and(|amy| amy.identity.admin)));
+        assert_eq!(fake.binds(), ["cn=holdfast,dc=example"]);
+    }
+
     async fn verdict(source: &Ldap, name: &str, password: &str) -> String {
         format!("{:?}", source.authenticate(&credentials(name, password)).await.unwrap())
     }
@@ -197,7 +213,7 @@ mod tests {
         assert_eq!((amy.identity.name.as_str(), amy.identity.admin, amy.epoch), ("amy", true, 0));
         assert_eq!(amy.identity.groups, ["Admins"]);
         assert_eq!(fake.binds(), ["cn=holdfast,dc=example", AMY, "cn=holdfast,dc=example"]);
-        assert_eq!(source.lookup("amy").await.unwrap(), Some(amy));
+        assert_eq!(source.lookup("amy").await.unwrap(), Some(amy.clone()));
         assert_eq!(fake.binds().iter().filter(|dn| *dn == AMY).count(), 1, "a look-up needs no password");
     }
 

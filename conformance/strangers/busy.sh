@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# Three replicas, and clients that push and pull while something happens to them. Sourced after lib.sh, not run.
+
+# replicas_with_users: at $BALANCED, with `writer` and `reader` of team/**
+replicas_with_users() {
+    layout "$WORK/layout"
+    guarded "$WORK/data"
+    BALANCED=$URL
+    new_user writer && new_user reader && admin_ grant add user:writer 'team/**' pull,push,delete \
+        && admin_ grant add user:reader 'team/**' pull
+}
+
+# restarted NUMBER: that replica is there again, at its address
+restarted() {
+    settings "$SERVED"
+    LISTEN=${REPLICA_ADDRESSES[$(($1 - 1))]} one "holdfast-$1" "$SERVED-$1" HOLDFAST_ADMIN_PASSWORD="$ADMIN_PASSWORD" \
+        HOLDFAST_SERVER_TRUSTED_PROXIES=127.0.0.1 "${SETTINGS[@]}" && ready
+}
+
+# in_turn SIGNAL: one replica after the other ends so, and is there again
+in_turn() {
+    local each
+    for ((each = 1; each <= REPLICAS; each++)); do
+        [[ $1 != KILL ]] || kill -KILL "${PIDS[holdfast-$each]}"
+        end_ "holdfast-$each" || [[ $1 == KILL ]] || return 1
+        sleep 2 # the others have it all meanwhile
+        restarted $each || return 1
+    done
+}
+
+copy() { skopeo --insecure-policy copy -q --all --preserve-digests --src-tls-verify=false --dest-tls-verify=false "$@"; }
+# push URL IMAGE: as the writer
+push() { copy --dest-creds "writer:$(password_of writer)" "oci:$WORK/layout:multi" "docker://${1#http://}/$2"; }
+
+# patiently COMMAND...: five tries in some half a minute, as docker does with each request
+patiently() {
+    local pause
+    for pause in 1 3 6 12 0; do
+        "$@" && return
+        sleep $pause
+    done
+    return 1
+}
+
+# busy NUMBER: pushes and pulls by the balancer until there is a file `enough`
+busy() {
+    local round=0 image
+    while [[ ! -e $WORK/enough ]]; do
+        round=$((round + 1)) image=team/busy$1:$ROUNDS-$round
+        patiently push "$BALANCED" "$image" || { echo "the push of $image failed" >> "$WORK/lost"; return 1; }
+        echo "$image" >> "$WORK/pushed"
+        patiently pull_again "$image" "$WORK/busy-$1" || { echo "the pull of $image failed" >> "$WORK/lost"; return 1; }
+    done 2>> "$WORK/busy.err"
+}
+pull_again() {
+    rm -rf "$2"
+    copy --src-creds "reader:$(password_of reader)" "docker://${BALANCED#http://}/$1" "oci:$2:multi"
+}
+
+# while_busy COMMAND...: it is done while four clients push and pull, who all come to a good end
+while_busy() {
+    local each pids=() code
+    rm -f "$WORK/enough" "$WORK/lost"
+    ROUNDS=$((${ROUNDS-0} + 1))
+    : > "$WORK/pushed"
+    : > "$WORK/busy.err"
+    for each in 1 2 3 4; do busy $each & pids+=($!); done
+    within 60 test -s "$WORK/pushed" && "$@"
+    code=$?
+    touch "$WORK/enough"
+    wait "${pids[@]}"
+    echo "  $(wc -l < "$WORK/pushed") pushes, $(wc -l < "$WORK/busy.err") lines of complaints"
+    [[ ! -e $WORK/lost ]] || { cat "$WORK/lost" "$WORK/busy.err"; return 1; }
+    return $code
+}
+
+# all_there: every image whose push was answered, byte for byte
+all_there() {
+    local image count=0
+    tree "oci:$WORK/layout:multi" > "$WORK/tree.pushed"
+    while read -r image; do
+        tree "$BALANCED/$image" > "$WORK/tree.there" && diff "$WORK/tree.pushed" "$WORK/tree.there" || { echo "  $image"; return 1; }
+        count=$((count + 1))
+    done < "$WORK/pushed"
+    echo "  $count images"
+    [[ $count -gt 0 ]]
+}

@@ -1,0 +1,159 @@
+//! The claim on a bucket: one object, written only over what was seen. Whoever wants it watches whether it is renewed,
+//! by a clock that nobody sets: two machines need not agree on the time.
+
+use crate::clock::Clock;
+use crate::storage::claim::{Claim, Claimed, Holder, Kind, TERM, Written};
+use crate::storage::error::{Error, Result};
+use crate::storage::layout;
+use crate::storage::object::bucket::{Bucket, PutIf};
+use bytes::Bytes;
+use object_store::UpdateVersion;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Largest object that is read as a claim.
+const CLAIM_BYTES_MAX: usize = 64 << 10;
+/// How often somebody else's claim is looked at while it is watched.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// The claim on a bucket.
+pub struct BucketClaim {
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+    term: Duration,
+    held: Mutex<Option<Held>>,
+}
+
+/// A claim that is ours.
+#[derive(Clone)]
+struct Held {
+    written: Written,
+    version: UpdateVersion,
+    /// When it was begun to be written: it cannot have been taken from us for `TERM` after that.
+    since: Instant,
+}
+
+impl BucketClaim {
+    /// A claim that is nobody's yet, as far as we know.
+    pub fn new(bucket: Bucket, clock: Arc<dyn Clock>) -> Self {
+        Self { bucket, clock, term: TERM, held: Mutex::default() }
+    }
+
+    /// The same with another term, for tests that would rather not wait.
+    #[cfg(test)]
+    pub fn with_term(bucket: Bucket, clock: Arc<dyn Clock>, term: Duration) -> Self {
+        Self { bucket, clock, term, held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look(&self) -> Result<Option<(Written, UpdateVersion)>> {
+        let Some(there) = self.bucket.small(layout::CLAIM, CLAIM_BYTES_MAX).await? else { return Ok(None) };
+        let written = Written::read(&there.bytes).map_err(|error| Error::at(layout::CLAIM, error))?;
+        Ok(Some((written, there.version)))
+    }
+
+    /// Writes the claim over what was seen; whether that was still there.
+    async fn write(&self, written: Written, seen: Option<&UpdateVersion>) -> Result<bool> {
+        let since = Instant::now();
+        let text = Bytes::from(written.text().map_err(|error| Error::at(layout::CLAIM, error))?);
+        match self.bucket.put_if(layout::CLAIM, &text, seen).await? {
+            PutIf::Done(version) => {
+                *self.held() = Some(Held { written, version, since });
+                Ok(true)
+            }
+            PutIf::Lost => Ok(false),
+        }
+    }
+
+    /// Watches somebody's claim. `None`: nobody renewed it for all of its term, and it still is of this version.
+    async fn watch(&self, of: &Written, version: &UpdateVersion) -> Result<Option<Holder>> {
+        tracing::warn!(
+            holder = %of.holder,
+            secs = self.term.as_secs(),
+            "the bucket is claimed by another database, which may be dead: waiting whether it renews its claim"
+        );
+        let begun = Instant::now();
+        while begun.elapsed() < self.term {
+            tokio::time::sleep(LOOK.min(self.term / 8)).await;
+            match self.look().await? {
+                Some((_, now)) if now == *version => {}
+                Some((now, _)) if now.released => return Ok(None),
+                Some((now, _)) => return Ok(Some(now.holder)),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait::async_trait]
+impl Claim for BucketClaim {
+    async fn take(&self, holder: &Holder) -> Result<Claimed> {
+        loop {
+            let claim = Written::by(holder, self.clock.unix_secs());
+            let seen = match self.look().await? {
+                None => None,
+                // Nothing to write: it holds until it is given up, and other processes of it have seen it so.
+                Some((there, version))
+                    if !there.released && there.is_free_for(holder) && holder.kind == Kind::Shared =>
+                {
+                    *self.held() = Some(Held { written: there, version, since: Instant::now() });
+                    return Ok(Claimed::Ours);
+                }
+                Some((there, version)) if there.is_free_for(holder) => Some(version),
+                Some((there, _)) if there.holder.kind == Kind::Shared => {
+                    return Ok(Claimed::Theirs(there.holder));
+                }
+                Some((there, version)) => match self.watch(&there, &version).await? {
+                    Some(alive) => return Ok(Claimed::Theirs(alive)),
+                    None => self
+                        .look()
+                        .await?
+                        .filter(|(now, of)| *of == version || now.released)
+                        .map(|(_, of)| of),
+                },
+            };
+            if self.write(claim, seen.as_ref()).await? {
+                return Ok(Claimed::Ours);
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<Claimed> {
+        let Some(held) = self.held().clone() else {
+            return Err(Error::at(layout::CLAIM, std::io::Error::other("it was never taken")));
+        };
+        if held.written.holder.kind == Kind::Shared {
+            return Ok(match self.look().await? {
+                Some((there, _)) if !there.is_free_for(&held.written.holder) => Claimed::Theirs(there.holder),
+                _ => Claimed::Ours,
+            });
+        }
+        let mut next = Written::by(&held.written.holder, self.clock.unix_secs());
+        next.renewals = held.written.renewals + 1;
+        if self.write(next, Some(&held.version)).await? {
+            return Ok(Claimed::Ours);
+        }
+        *self.held() = None;
+        Ok(Claimed::Theirs(self.look().await?.map_or(held.written.holder, |(there, _)| there.holder)))
+    }
+
+    fn stands(&self) -> bool {
+        self.held().as_ref().is_some_and(|held| match held.written.holder.kind {
+            Kind::Shared => true,
+            Kind::Embedded => held.since.elapsed() < self.term,
+        })
+    }
+
+    async fn release(&self) -> Result<()> {
+        let Some(held) = self.held().take() else { return Ok(()) };
+        let gone = Written { released: true, until: None, ..held.written };
+        let text = Bytes::from(gone.text().map_err(|error| Error::at(layout::CLAIM, error))?);
+        // Lost: somebody else has it already.
+        self.bucket.put_if(layout::CLAIM, &text, Some(&held.version)).await.map(drop)
+    }
+}

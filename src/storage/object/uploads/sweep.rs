@@ -1,0 +1,62 @@
+//! Drops what is left of uploads: their objects, and multipart uploads that were never completed.
+
+use crate::oci::upload::UploadId;
+use crate::storage::error::{Error, Result};
+use crate::storage::layout;
+use crate::storage::object::bucket::failed;
+use crate::storage::object::uploads::checkpoint::{MARKER, Multipart};
+use crate::storage::object::uploads::multipart;
+use crate::storage::object::uploads::store::Uploads;
+use futures_util::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::collections::HashMap;
+
+/// Drops what was staged of an upload, by any process.
+pub async fn discard(uploads: &Uploads, upload: UploadId) -> Result<()> {
+    let objects = &uploads.objects;
+    let folder = layout::staged(upload);
+    let path = objects.bucket.at(&folder)?;
+    let mut names = Vec::new();
+    let mut listed = objects.bucket.objects.list(Some(&path));
+    let unlisted = |e| failed(&folder, e).unwrap_or(Error::StagedLost);
+    while let Some(object) = listed.try_next().await.map_err(unlisted)? {
+        names.extend(object.location.filename().map(str::to_owned));
+    }
+    for marker in names.iter().filter(|name| name.ends_with(MARKER)) {
+        // It stays with everything else until that has succeeded: nothing else tells of it.
+        give_up(uploads, upload, marker).await?;
+    }
+    if names.is_empty() { Ok(()) } else { objects.remove(upload, names).await }
+}
+
+/// Gives up the multipart upload that a marker speaks of.
+async fn give_up(uploads: &Uploads, upload: UploadId, marker: &str) -> Result<()> {
+    let path = uploads.objects.at(upload, marker)?;
+    let read = async { uploads.objects.bucket.objects.get(&path).await?.bytes().await };
+    let text = match read.await {
+        Ok(text) => text,
+        Err(error) => return failed(path.as_ref(), error).map_or(Ok(()), Err),
+    };
+    let Ok(multipart) = serde_json::from_slice::<Multipart>(&text) else {
+        tracing::warn!(marker = path.as_ref(), "a marker does not read, and is removed");
+        return Ok(());
+    };
+    multipart::abort(&uploads.objects, upload, &multipart).await
+}
+
+/// Uploads of which nothing was written since `unix_secs`.
+pub async fn before(uploads: &Uploads, unix_secs: u64) -> Result<Vec<UploadId>> {
+    let path = uploads.objects.bucket.at(layout::STAGING)?;
+    let mut written: HashMap<UploadId, u64> = HashMap::new();
+    let mut listed = uploads.objects.bucket.objects.list(Some(&path));
+    let unlisted = |e| failed(layout::STAGING, e).unwrap_or(Error::StagedLost);
+    while let Some(object) = listed.try_next().await.map_err(unlisted)? {
+        let upload =
+            object.location.prefix_match(&path).and_then(|mut below| below.next()?.as_ref().parse().ok());
+        let Some(upload) = upload else { continue }; // nothing of ours
+        let secs = u64::try_from(object.last_modified.timestamp()).unwrap_or(0);
+        let last = written.entry(upload).or_default();
+        *last = secs.max(*last);
+    }
+    Ok(written.into_iter().filter(|(_, last)| *last < unix_secs).map(|(upload, _)| upload).collect())
+}
