@@ -5,7 +5,7 @@
 use crate::metadata::open::{Metadata, Shared, parts};
 use crate::metadata::postgres::config::Config;
 use crate::metadata::postgres::connections::server;
-use crate::metadata::postgres::database::{Database, TERM};
+use crate::metadata::postgres::database::Database;
 use crate::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
@@ -136,15 +136,7 @@ impl Scratch {
 
     /// The same, as the rest of the house sees it.
     pub async fn process(&self, term: Duration) -> Metadata {
-        parts(&self.open(term).await, None)
-    }
-
-    /// Metadata of a process that settles what it has begun itself as if another one had left it.
-    pub async fn heir(&self) -> Metadata {
-        let database = self.open(TERM).await;
-        for table in ["intents", "record_intents"] {
-            self.run(&format!("ALTER TABLE holdfast.{table} ALTER adopted SET DEFAULT true")).await;
-        }
+        let database = self.open(term).await;
         let shared = Shared { id: database.id(), statements: database.statements() };
         parts(&database, Some(shared))
     }

@@ -5,19 +5,21 @@ macro_rules! keep_the_contract {
         $(#[tokio::test]
         async fn $rule() {
             let Some(scratch) = scratch::database().await else { return };
-            $contract::$rule(&scratch.heir().await).await;
+            $contract::$rule(&scratch.process(TERM).await).await;
         })*
     };
 }
 
 mod of_images {
     use crate::metadata::contract;
+    use crate::metadata::postgres::database::TERM;
     use crate::metadata::postgres::scratch;
     contract::every_rule!(keep_the_contract);
 }
 
 mod of_accounts {
     use crate::metadata::accounts_contract;
+    use crate::metadata::postgres::database::TERM;
     use crate::metadata::postgres::scratch;
     accounts_contract::every_rule!(keep_the_contract);
 }
