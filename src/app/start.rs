@@ -67,11 +67,12 @@ async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()
     // Whoever begins again where another one has stopped finds what that one has made; it is made again, and the same.
     while !registry.metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
         if lease.take().await {
-            match lease.under(whole(registry)).await {
-                Some(made) => made?,
-                None => tracing::warn!(
+            if let Some(made) = lease.under(whole(registry)).await {
+                made?;
+            } else {
+                tracing::warn!(
                     "the reading of storage stood still for too long, and is for another replica now"
-                ),
+                );
             }
             continue;
         }

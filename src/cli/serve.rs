@@ -63,7 +63,11 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     let served = runtime.block_on(serve(house, &listen, identity));
     // What still waits for the disk may end; then the last holder of the metadata writes it out and closes it. A
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
+    let handle = runtime.handle().clone();
     runtime.shutdown_timeout(Duration::from_secs(5));
+    // The last holder: connections to a server that close themselves look for the runtime they belong to, even now.
+    let _of_the_runtime = handle.enter();
+    drop(built);
     served
 }
 

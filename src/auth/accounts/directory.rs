@@ -26,6 +26,9 @@ const UNSETTLED_MAX: usize = 10_000;
 /// Bytes of each of the three caches.
 const CACHE_BYTES: u64 = 16 << 20;
 
+/// Records as they were changed last; `None`: removed.
+type Changes = BTreeMap<(Shelf, String), Option<Record>>;
+
 /// Our own accounts.
 pub struct Directory {
     /// The truth.
@@ -48,7 +51,7 @@ pub struct Directory {
     pub(crate) tokens: Cache<String, Known<Token>>,
     memory: RwLock<Memory>,
     /// What has changed since all of it is being read anew; `None` while it is not.
-    noted: Mutex<Option<BTreeMap<(Shelf, String), Option<Record>>>>,
+    noted: Mutex<Option<Changes>>,
     generation: AtomicU64,
     publisher: Publisher,
 }
@@ -178,7 +181,7 @@ impl Directory {
     }
 
     /// Only ever taken while the memory is held for writing, or alone.
-    fn noted(&self) -> MutexGuard<'_, Option<BTreeMap<(Shelf, String), Option<Record>>>> {
+    fn noted(&self) -> MutexGuard<'_, Option<Changes>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

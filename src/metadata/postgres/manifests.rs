@@ -110,15 +110,11 @@ impl Manifests for Database {
             self.release(fulfilled);
             return Err(Error::Overtaken);
         }
-        match column::<Option<Vec<Vec<u8>>>>(row, "absent")? {
-            Some(absent) => {
-                Ok(Put::Absent(absent.iter().map(|hash| read_digest(hash)).collect::<Result<_>>()?))
-            }
-            None => {
-                self.release(fulfilled);
-                Ok(Put::Recorded)
-            }
+        if let Some(absent) = column::<Option<Vec<Vec<u8>>>>(row, "absent")? {
+            return Ok(Put::Absent(absent.iter().map(|hash| read_digest(hash)).collect::<Result<_>>()?));
         }
+        self.release(fulfilled);
+        Ok(Put::Recorded)
     }
 
     async fn untag(&self, repository: &Repository, tag: &Tag, under: Option<IntentId>) -> Result<bool> {
