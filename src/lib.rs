@@ -21,6 +21,7 @@ pub mod upstream; // floor 2
 
 pub mod clock; // floor 1
 pub mod oci; // floor 1
+pub mod read_only; // floor 1
 pub mod record; // floor 1
 pub mod secret; // floor 1
 pub mod stream; // floor 1

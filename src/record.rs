@@ -22,10 +22,12 @@ pub enum Shelf {
     Tokens,
     /// Grants, by id.
     Grants,
+    /// What a storage is: its own id, and of which move it is the target. No metadata knows of them.
+    Marks,
 }
 
 impl Shelf {
-    /// All of them, in the order in which they are read back.
+    /// All that are about accounts, in the order in which they are read back.
     pub const ALL: [Self; 5] = [Self::Users, Self::Groups, Self::ServiceAccounts, Self::Tokens, Self::Grants];
 
     /// Its name in paths and keys.
@@ -36,6 +38,7 @@ impl Shelf {
             Self::ServiceAccounts => "service-accounts",
             Self::Tokens => "tokens",
             Self::Grants => "grants",
+            Self::Marks => "marks",
         }
     }
 }

@@ -111,3 +111,22 @@ fn help_names_the_commands() {
         assert!(told.contains(command), "{told}");
     }
 }
+
+#[test]
+fn what_the_configuration_names_is_tried_if_asked_for() {
+    let connect = |home: &Home| home.command("check").arg("--connect").output().expect("check runs");
+    let home = Home::new();
+    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let fine = connect(&Home::new().env("HOLDFAST_DATA", home.data().display().to_string()));
+    assert!(fine.status.success(), "{}", told(&fine));
+    assert!(!home.data().exists(), "nothing was made");
+    drop(home.start());
+    let fine = connect(&Home::new().env("HOLDFAST_DATA", home.data().display().to_string()));
+    assert!(fine.status.success() && told(&fine).contains("can be written"), "{}", told(&fine));
+    // A port that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://somebody:canary@127.0.0.1:{port}/holdfast");
+    let bad = connect(&Home::new().env("HOLDFAST_METADATA_POSTGRES_URL", url));
+    assert_eq!(bad.status.code(), Some(1), "{}", told(&bad));
+    assert!(told(&bad).contains("BAD metadata") && !format!("{bad:?}").contains("canary"), "{bad:?}");
+}

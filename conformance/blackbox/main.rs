@@ -43,6 +43,7 @@ mod listing;
 mod log_lost;
 mod ls;
 mod manifests;
+mod moving;
 mod pull;
 mod push;
 mod push_chunks;

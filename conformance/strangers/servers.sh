@@ -45,19 +45,7 @@ for each in tree.parse(sys.stdin).getroot().iter():
     if each.tag.endswith("}Key"): print(each.text)'
 }
 
-# ---- other buckets --------------------------------------------------------------------------------------------------
-
-# start_gcs: an emulator of Google Cloud Storage with the empty bucket `images`: $GCS, and $GCS_ACCOUNT, a service account's
-# file that goes with it
-start_gcs() {
-    go_program fake-gcs-server github.com/fsouza/fake-gcs-server v1.56.1 github.com/fsouza/fake-gcs-server
-    start_on_port gcs 'server started at' "$GO_PROGRAM" -scheme http -host 127.0.0.1 -port @PORT@ -backend memory \
-        -public-host 127.0.0.1:@PORT@ -external-url http://127.0.0.1:@PORT@ || exit 1
-    GCS=http://127.0.0.1:$PORT GCS_ACCOUNT=$WORK/gcs.json
-    echo "{\"gcs_base_url\": \"$GCS\", \"disable_oauth\": true, \"client_email\": \"\", \"private_key\": \"\", \"private_key_id\": \"\"}" \
-        > "$GCS_ACCOUNT"
-    curl -fsS -o /dev/null "$GCS/storage/v1/b" -H 'Content-Type: application/json' -d '{"name": "images"}' || exit 1
-}
+# ---- Azure ----------------------------------------------------------------------------------------------------------
 
 # start_azure: an emulator of Azure's blob storage with the empty container `images`: $AZURE, $AZURE_ACCOUNT, $AZURE_KEY
 start_azure() {
@@ -117,8 +105,8 @@ sql() { "$POSTGRES_BIN/psql" --no-psqlrc --quiet --tuples-only --no-align -v ON_
 
 # ---- a load balancer ------------------------------------------------------------------------------------------------
 
-# start_balancer NAME SCHEME ADDRESS...: nginx, which picks one of the addresses at random for each request, keeps
-# connections to all of them, and passes bodies on as they come: $PORT. With SCHEME https it ends TLS, with the
+# start_balancer NAME SCHEME ADDRESS...: nginx, which picks one of the addresses at random for each request, also one that has
+# just failed, keeps connections to all of them, and passes bodies on as they come: $PORT. With SCHEME https it ends TLS, with the
 # certificate that `certificates` has made. Its log has the lines `balanced METHOD PATH STATUS ADDRESS...`.
 start_balancer() {
     local name=$1 scheme=$2 tls="" user=""
@@ -143,7 +131,7 @@ http {
     scgi_temp_path $WORK/$name/scgi;
     upstream replicas {
         random;
-$(printf '        server %s;\n' "${@:3}")
+$(printf '        server %s max_fails=0;\n' "${@:3}")
         keepalive 32;
     }
     server {

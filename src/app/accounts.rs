@@ -39,12 +39,13 @@ pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn Eve
     let rules = Rules::compile(&settings.acl).map_err(told)?;
     let authority = Arc::new(Authority::new(rules, Grants::default()));
     let taker = Arc::clone(&authority);
-    let directory = Arc::new(Directory::new(
+    let directory = Directory::new(
         Arc::clone(&registry.storage.records),
         Arc::clone(&registry.metadata.accounts),
         Arc::clone(clock),
         Box::new(move |grants| taker.set_grants(grants)),
-    ));
+    );
+    let directory = Arc::new(directory.heeding(Arc::clone(&registry.read_only)));
     let passwords = Arc::new(Passwords::new(&config.passwords, Arc::clone(clock))?);
     let others = other_sources(settings, &passwords, registry).await?;
     let owners = Arc::new(Owners::new(Arc::clone(&directory), others.clone(), Arc::clone(clock)));

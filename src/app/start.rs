@@ -5,6 +5,7 @@ use crate::app::accounts::Accounts;
 use crate::auth;
 use crate::registry::error::Error as RegistryError;
 use crate::registry::parts::Registry;
+use crate::registry::transfer::marks;
 use crate::registry::{rebuild, recover};
 use crate::workers::lease::Lease;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ const REBUILD_TERM: Duration = Duration::from_secs(30);
 /// Why the registry could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The storage is not filled yet.
+    #[error(
+        "this storage is the target of a move that is not finished: run `holdfast move` again to its end"
+    )]
+    Unfinished,
     /// Images.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -34,6 +40,7 @@ pub async fn start(
     registry: &Arc<Registry>,
     accounts: Option<Accounts>,
 ) -> Result<Option<impl Future<Output = ()> + Send + 'static>> {
+    own(registry).await?;
     let metadata = &registry.metadata;
     if metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
         settle(registry, accounts.as_ref()).await?;
@@ -54,6 +61,15 @@ pub async fn start(
             registry.readiness.set_failed();
         }
     }))
+}
+
+/// Nobody serves what a move has not filled yet. Once it is filled, it is a registry of its own, which no move writes to.
+async fn own(registry: &Registry) -> Result<()> {
+    match marks::target(&registry.storage).await.map_err(RegistryError::from)? {
+        Some(target) if !target.done => Err(Error::Unfinished),
+        Some(_) => Ok(marks::settle(&registry.storage).await.map_err(RegistryError::from)?),
+        None => Ok(()),
+    }
 }
 
 async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryError> {

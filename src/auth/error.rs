@@ -1,7 +1,7 @@
 //! How "who are they" can fail to be answered, or a change of accounts be refused. A wrong password is neither: it is
 //! an answer.
 
-use crate::{metadata, storage};
+use crate::{metadata, read_only, storage};
 
 /// A refusal or a failure.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum Error {
     /// A key does not read or does not sign; for the log only.
     #[error("signing: {0}")]
     Key(String),
+    /// No changes are taken.
+    #[error(transparent)]
+    ReadOnly(#[from] read_only::Refused),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] storage::error::Error),

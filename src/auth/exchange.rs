@@ -3,7 +3,7 @@
 
 use crate::auth::accounts::mint::{self, NewRefresh};
 use crate::auth::claims::{Account, Granted};
-use crate::auth::error::Result;
+use crate::auth::error::{Error, Result};
 use crate::auth::gate::Gate;
 use crate::auth::issuer::Subject;
 use crate::auth::scope::Scope;
@@ -71,7 +71,12 @@ pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Resul
     let password = session.shown == Shown::Password && session.token.is_none() && !session.is_stranger();
     let refresh_token = if asked.offline && password && asked.service == gate.service() {
         let new = NewRefresh { client: asked.client.to_owned(), ..NewRefresh::default() };
-        Some(mint::refresh(&gate.directory, &session.login(), new).await?.secret)
+        match mint::refresh(&gate.directory, &session.login(), new).await {
+            Ok(minted) => Some(minted.secret),
+            // Whoever logs in only to pull must not be kept out.
+            Err(Error::ReadOnly(_)) => None,
+            Err(error) => return Err(error),
+        }
     } else {
         None
     };

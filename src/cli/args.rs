@@ -9,11 +9,13 @@ use crate::cli::accounts::passwd::Passwd;
 use crate::cli::accounts::service::Service;
 use crate::cli::accounts::token::Token;
 use crate::cli::accounts::user::User;
+use crate::cli::check::Check;
 use crate::cli::flags::Common;
 use crate::cli::import::Import;
 use crate::cli::initial_password::InitialPassword;
 use crate::cli::inspect::Inspect;
 use crate::cli::ls::Ls;
+use crate::cli::move_to::Move;
 use crate::cli::rm::Rm;
 use clap::{Args, Parser, Subcommand};
 
@@ -32,9 +34,11 @@ pub enum Command {
     /// Serve the registry
     Serve(Serve),
     /// Print what the configuration means, and every mistake in it
-    Check(Common),
+    Check(Check),
     /// Make the metadata again from the images in storage; the server must be stopped
     Rebuild(Common),
+    /// Move the registry to where another configuration says, while it goes on serving
+    Move(Move),
     /// List the repositories of a registry, or the tags of a repository
     Ls(Ls),
     /// Show what an image is made of

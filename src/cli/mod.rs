@@ -13,6 +13,8 @@ pub mod inspect_text;
 pub mod inspected;
 pub mod listed;
 pub mod ls;
+pub mod move_shown;
+pub mod move_to;
 pub mod prepare;
 pub mod rebuild;
 pub mod remote;

@@ -6,10 +6,13 @@ use crate::cli::terminal::Complaint;
 
 /// The configuration, or all mistakes in it as one complaint.
 pub fn settings(flags: &Flags) -> Result<Settings, Complaint> {
-    load(flags).map_err(|mistakes| {
-        let list: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
-        format!("the configuration has {} mistake(s):\n{}", list.len(), list.join("\n"))
-    })
+    load(flags).map_err(|mistakes| listed(&mistakes))
+}
+
+/// All mistakes of a configuration as one complaint.
+pub fn listed(mistakes: &[String]) -> Complaint {
+    let list: Vec<String> = mistakes.iter().map(|mistake| format!("  - {mistake}")).collect();
+    format!("the configuration has {} mistake(s):\n{}", list.len(), list.join("\n"))
 }
 
 /// A runtime for a command.

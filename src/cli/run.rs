@@ -3,7 +3,7 @@
 use crate::cli::accounts::{acl, events, grant, group, passwd, service, token, user};
 use crate::cli::args::{Cli, Command};
 use crate::cli::terminal::{Ending, complain};
-use crate::cli::{check, health, import, initial_password, inspect, ls, rebuild, rm, serve};
+use crate::cli::{check, health, import, initial_password, inspect, ls, move_to, rebuild, rm, serve};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -14,8 +14,9 @@ const USAGE: u8 = 2;
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args).map_err(Ending::from),
-        Command::Check(args) => check::run(&args).map_err(Ending::from),
+        Command::Check(args) => check::run(&args),
         Command::Rebuild(args) => rebuild::run(&args).map_err(Ending::from),
+        Command::Move(args) => move_to::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Rm(args) => rm::run(&args),

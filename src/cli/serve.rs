@@ -16,7 +16,7 @@ use crate::http::origin::Proxies;
 use crate::http::state::Door;
 use crate::registry::parts::Registry;
 use crate::workers::audit::{self, Trail};
-use crate::workers::{claim, follow, purge, settle, tend};
+use crate::workers::{claim, follow, purge, settle, stand_still, tend};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,8 +65,8 @@ pub fn run(args: &Serve) -> Result<(), Complaint> {
     // change whose client has gone may be cut off here: its intent stands, and the next start settles it.
     let handle = runtime.handle().clone();
     runtime.shutdown_timeout(Duration::from_secs(5));
-    // The last holder: connections to a server that close themselves look for the runtime they belong to, even now.
-    let _of_the_runtime = handle.enter();
+    // Connections to a server say goodbye in tasks of the runtime; that nothing runs there any more does not matter.
+    let _entered = handle.enter();
     drop(built);
     served
 }
@@ -107,6 +107,7 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
     let (stopping, stopped) = watch::channel(false);
     let mut leased = vec![spawn(purge::run(Arc::clone(registry), until(&stopped)))];
     leased.push(spawn(claim::run(Arc::clone(registry), until(&stopped))));
+    spawn(stand_still::run(Arc::clone(registry)));
     spawn(settle::run(Arc::clone(registry), gate.clone()));
     let (metadata, clock) = (registry.metadata.clone(), Arc::clone(&registry.clock));
     let trail = Trail { metadata, queue, clock, config: settings.audit.clone() };

@@ -6,6 +6,7 @@ use crate::http::body::{Outgoing, Refused};
 use crate::http::challenge::Challenge;
 use crate::http::v2::route::Unroutable;
 use crate::oci::error::Invalid;
+use crate::read_only::Refused as Refusal;
 use crate::registry::error::Error as RuleError;
 use crate::{metadata, storage};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -71,7 +72,11 @@ struct Told {
 impl Problem {
     /// Whether it is our fault, so that it belongs into the log.
     pub fn is_fault(&self) -> bool {
-        self.row().0.is_server_error() && !matches!(self, Self::NotReady)
+        let waits = matches!(
+            self,
+            Self::NotReady | Self::Rule(RuleError::ReadOnly(_)) | Self::Auth(AuthError::ReadOnly(_))
+        );
+        self.row().0.is_server_error() && !waits
     }
 
     /// Status and code.
@@ -206,7 +211,12 @@ impl Problem {
             Self::Route(Unroutable::Method(allow)) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::NotReady | Self::Rule(RuleError::UploadsTooMany) => {
+            Self::Rule(RuleError::ReadOnly(Refusal::Always)) => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            Self::NotReady
+            | Self::Rule(RuleError::UploadsTooMany | RuleError::ReadOnly(Refusal::ForNow))
+            | Self::Auth(AuthError::ReadOnly(_)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Self::Throttled(secs) | Self::Auth(AuthError::Busy(secs)) => {
@@ -242,6 +252,7 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
         }
         AuthError::Refused(_) => (StatusCode::FORBIDDEN, "DENIED"),
         AuthError::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+        AuthError::ReadOnly(refused) => read_only_row(*refused),
         AuthError::Storage(storage::error::Error::Full)
         | AuthError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
@@ -249,6 +260,14 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
         AuthError::Source { .. } | AuthError::Key(_) | AuthError::Storage(_) | AuthError::Metadata(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
         }
+    }
+}
+
+/// registry:2 answers 405 where it is for reading alone, and no client tries that again; what passes is worth another try.
+fn read_only_row(refused: Refusal) -> (StatusCode, &'static str) {
+    match refused {
+        Refusal::Always => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+        Refusal::ForNow => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
     }
 }
 
@@ -263,6 +282,7 @@ fn rule_row(error: &RuleError) -> (StatusCode, &'static str) {
         RuleError::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
         RuleError::OutOfOrder { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
         RuleError::UploadBusy => (StatusCode::CONFLICT, "BLOB_UPLOAD_INVALID"),
+        RuleError::ReadOnly(refused) => read_only_row(*refused),
         RuleError::UploadsTooMany => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
         RuleError::Cut(_) => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
         RuleError::Storage(storage::error::Error::Full)

@@ -18,6 +18,8 @@ pub struct Config {
     pub upload_idle_secs: u64,
     /// Memory for the bytes of manifests that are asked for again and again.
     pub manifest_cache_bytes: u64,
+    /// Nothing is pushed and nothing is deleted; accounts may change all the same.
+    pub read_only: bool,
 }
 
 /// What happens to a manifest that names what is not there.
@@ -39,6 +41,7 @@ impl Default for Config {
             uploads_max: 10_000,
             upload_idle_secs: 24 * 3600,
             manifest_cache_bytes: 16 << 20,
+            read_only: false,
         }
     }
 }

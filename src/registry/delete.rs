@@ -13,6 +13,7 @@ use crate::storage::links::{Found, Link, Name};
 
 /// Removes a tag and nothing else.
 pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
+    let _change = registry.read_only.change()?;
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Tag(tag.clone())).await?;
     let intent = Intent {
@@ -34,6 +35,7 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
 
 /// Removes a manifest and the tags that mean it.
 pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
+    let _change = registry.read_only.change()?;
     let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Digest(*digest)).await?;
     let mut intent = Intent {
@@ -59,6 +61,7 @@ pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Dig
 
 /// Removes a repository's hold on a blob. Manifests that name it stay, and name something absent.
 pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
+    let _change = registry.read_only.change()?;
     let removing = registry.locks.removing(repository).await;
     if registry.metadata.blobs.size(repository, digest).await?.is_none() {
         return Err(Error::BlobUnknown(repository.clone(), *digest));

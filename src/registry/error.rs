@@ -4,7 +4,7 @@ use crate::oci::digest::Digest;
 use crate::oci::error::Invalid;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
-use crate::{metadata, storage};
+use crate::{metadata, read_only, storage};
 
 /// A refusal or a failure of a rule.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,9 @@ pub enum Error {
         "this registry cannot reach the storage's claim, or has lost it to another one, and changes nothing"
     )]
     Unclaimed,
+    /// No changes are taken.
+    #[error(transparent)]
+    ReadOnly(#[from] read_only::Refused),
     /// As many uploads are open as are allowed.
     #[error("too many uploads are open; finish or cancel some, or try again later")]
     UploadsTooMany,

@@ -33,6 +33,7 @@ pub async fn put(
     content_type: Option<&str>,
     bytes: Bytes,
 ) -> Result<Pushed> {
+    let _change = registry.read_only.change()?;
     let manifest = Manifest::parse(&bytes, content_type)?;
     let digest = match reference {
         Reference::Digest(said) => match hasher::digest(said.algorithm(), &bytes) {

@@ -24,6 +24,7 @@ pub mod sessions;
 pub mod settle;
 pub mod stale;
 pub mod summary;
+pub mod transfer;
 pub mod turns;
 pub mod unsettled;
 pub mod uploads;

@@ -19,6 +19,7 @@ pub async fn mount(
     digest: &Digest,
     from: &Repository,
 ) -> Result<bool> {
+    let _change = registry.read_only.change()?;
     let Some(size) = registry.metadata.blobs.size(from, digest).await? else { return Ok(false) };
     let id = turns::begin(registry, &intent(repository, digest)).await?;
     hold(registry, repository, digest, size, id).await?;

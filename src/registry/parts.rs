@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::metadata::open::Metadata;
 use crate::oci::digest::Digest;
+use crate::read_only::ReadOnly;
 use crate::registry::config::Config;
 use crate::registry::dependencies::Heard;
 use crate::registry::locks::Locks;
@@ -37,6 +38,8 @@ pub struct Registry {
     claimed: AtomicBool,
     /// Whether storage and metadata answer.
     pub heard: Heard,
+    /// Whether changes are taken.
+    pub read_only: Arc<ReadOnly>,
     /// Bytes of manifests by digest: they cannot change, so they need no invalidation. Whether a repository
     /// holds one is asked of the metadata each time.
     pub manifest_cache: Cache<Digest, Bytes>,
@@ -49,6 +52,7 @@ impl Registry {
             .max_capacity(config.manifest_cache_bytes)
             .weigher(|_, bytes: &Bytes| u32::try_from(bytes.len() + size_of::<Digest>()).unwrap_or(u32::MAX))
             .build();
+        let read_only = Arc::new(ReadOnly::new(config.read_only));
         Self {
             storage,
             metadata,
@@ -60,6 +64,7 @@ impl Registry {
             readiness: Readiness::default(),
             claimed: AtomicBool::new(false),
             heard: Heard::default(),
+            read_only,
             manifest_cache,
         }
     }

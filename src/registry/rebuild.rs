@@ -101,6 +101,11 @@ pub async fn rebuild(registry: &Registry, progress: &(dyn Fn(u64, u64) + Sync)) 
     Ok(report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
+/// Records all that storage holds of one repository.
+pub async fn one(registry: &Registry, repository: &Repository) -> Result<()> {
+    self::repository(registry, repository, &Mutex::default()).await
+}
+
 /// Reads a shelf twice: for the names, and then one record after the other. Their names fit into memory, where the
 /// records need not.
 async fn records(registry: &Registry, shelf: Shelf, report: &Mutex<Report>) -> Result<()> {

@@ -60,6 +60,7 @@ pub async fn begin(
     algorithm: Algorithm,
     owner: &str,
 ) -> Result<Upload> {
+    registry.read_only.change()?;
     let upload = Upload {
         id: UploadId::random(),
         repository: repository.clone(),
@@ -83,6 +84,7 @@ pub async fn status(registry: &Registry, session: Session<'_>) -> Result<Upload>
 
 /// Appends a chunk; answers the session as it stands after it.
 pub async fn append(registry: &Registry, session: Session<'_>, chunk: Chunk) -> Result<Upload> {
+    registry.read_only.change()?;
     let (upload, _held) = held(registry, session).await?;
     stage(registry, upload, chunk, None).await
 }
@@ -90,6 +92,7 @@ pub async fn append(registry: &Registry, session: Session<'_>, chunk: Chunk) -> 
 /// Appends the last chunk, if there is one, and puts the whole under its digest.
 pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, digest: &Digest) -> Result<()> {
     let Session { repository, id, .. } = session;
+    registry.read_only.change()?;
     let (mut upload, _held) = held(registry, session).await?;
     let mut known = None;
     if upload.offset == 0 {
@@ -100,9 +103,12 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
     let staging = stage(registry, upload, chunk, known);
     let (intent, staged) = tokio::join!(intend(registry, repository, digest), staging);
     let intent = intent?;
-    let sealed = match staged {
-        Ok(upload) => seal(registry, &upload, digest).await,
-        Err(error) => Err(error),
+    // Not before the bytes are here: a change that is under way must not depend on how fast its client sends.
+    let change = registry.read_only.change();
+    let sealed = match (staged, &change) {
+        (Ok(upload), Ok(_)) => seal(registry, &upload, digest).await,
+        (Ok(_), Err(refused)) => Err((*refused).into()),
+        (Err(error), _) => Err(error),
     };
     match sealed {
         Ok(size) => {
@@ -127,6 +133,7 @@ pub async fn whole(
     chunk: Chunk,
     digest: &Digest,
 ) -> Result<()> {
+    registry.read_only.change()?;
     let id = UploadId::random();
     // It has no session; so it is not taken for what an earlier process has left.
     let _held = registry.sessions.hold(id);
@@ -148,9 +155,11 @@ pub async fn whole(
             return Err(error);
         }
     };
-    let sealed = match staged {
-        Ok(staging) => seal_staging(registry, staging, digest).await,
-        Err(error) => Err(error),
+    let change = registry.read_only.change();
+    let sealed = match (staged, &change) {
+        (Ok(staging), Ok(_)) => seal_staging(registry, staging, digest).await,
+        (Ok(_), Err(refused)) => Err((*refused).into()),
+        (Err(error), _) => Err(error),
     };
     match sealed {
         Ok(size) => mount::hold(registry, repository, digest, size, intent).await,

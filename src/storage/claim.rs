@@ -39,7 +39,7 @@ pub enum Claimed {
     Theirs(Holder),
 }
 
-/// A claim on a storage. One in each process; every backend passes `claim_contract.rs`.
+/// A claim on a storage. One in each process.
 #[async_trait::async_trait]
 pub trait Claim: Send + Sync {
     /// Claims the storage. Whoever is there and renews it has it; one that may be dead is watched for as long as its
@@ -78,6 +78,9 @@ pub struct Written {
     /// Whether it was given up.
     #[serde(default)]
     pub released: bool,
+    /// Another one for each who writes a claim: no two are the same, whatever else they say.
+    #[serde(default)]
+    pub mark: String,
     /// One more each time that it is renewed.
     #[serde(default)]
     pub renewals: u64,
@@ -90,7 +93,8 @@ impl Written {
             Kind::Embedded => Some(unix_secs + TERM.as_secs()),
             Kind::Shared => None,
         };
-        Self { holder: holder.clone(), until, released: false, renewals: 0 }
+        let mark = uuid::Uuid::new_v4().simple().to_string();
+        Self { holder: holder.clone(), until, released: false, mark, renewals: 0 }
     }
 
     /// Whether somebody may take it at once: it was given up, or is of the same database.

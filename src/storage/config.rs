@@ -330,3 +330,67 @@ fn is_url(text: &str) -> bool {
             && http::Uri::try_from(text).is_ok()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> S3 {
+        S3 { bucket: "images".into(), ..S3::default() }
+    }
+
+    fn told(s3: S3) -> Vec<String> {
+        Config { s3, ..Config::default() }.mistakes()
+    }
+
+    #[test]
+    fn what_is_at_its_default_is_right() {
+        assert_eq!(Config::default().mistakes(), [""; 0]);
+        assert_eq!(told(good()), [""; 0]);
+        let public_endpoint = "https://s3.example.com".into();
+        assert_eq!(
+            told(S3 { redirect: Redirect::On, public_endpoint, prefix: "a/b".into(), ..good() }),
+            [""; 0]
+        );
+        // Without a bucket nothing of it counts.
+        assert_eq!(told(S3 { endpoint: "x".into(), part_bytes: 1, ..S3::default() }), [""; 0]);
+    }
+
+    #[test]
+    fn each_mistake_is_told() {
+        let on = Redirect::On;
+        for (mistaken, part) in [
+            (S3 { endpoint: "s3.example.com".into(), ..good() }, "storage.s3.endpoint"),
+            (S3 { endpoint: "https://key:secret@s3.example.com".into(), ..good() }, "storage.s3.endpoint"),
+            (S3 { redirect: on, public_endpoint: "ftp://x".into(), ..good() }, "public_endpoint` is no URL"),
+            (S3 { public_endpoint: "https://x".into(), ..good() }, "nobody would be sent there"),
+            (S3 { prefix: "/a".into(), ..good() }, "storage.s3.prefix"),
+            (S3 { prefix: "a/../b".into(), ..good() }, "storage.s3.prefix"),
+            (S3 { bucket: "a/b".into(), ..good() }, "the name of no bucket"),
+            (S3 { access_key_id: "key".into(), ..good() }, "go together"),
+            (S3 { secret_access_key: Secret::new("x"), ..good() }, "go together"),
+            (S3 { session_token: Secret::new("x"), ..good() }, "session_token"),
+            (S3 { sse_kms_key_id: "x".into(), ..good() }, "sse_kms_key_id"),
+            (S3 { part_bytes: (5 << 20) - 1, ..good() }, "less than 5242880"),
+            (S3 { part_bytes: 10 << 20, ..good() }, "would not hold a layer of 100 GiB"),
+            (S3 { part_bytes: 6 << 30, buffer_bytes: 20 << 30, ..good() }, "more than 5368709120"),
+            (S3 { buffer_bytes: 20 << 20, ..good() }, "less than two parts"),
+        ] {
+            let told = told(mistaken);
+            assert!(told.len() == 1 && told[0].contains(part), "{part}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn images_stand_in_one_place() {
+        let filesystem = Filesystem { root: "/images".into(), ..Filesystem::default() };
+        let told = Config { filesystem, s3: good(), ..Config::default() }.mistakes();
+        assert_eq!(
+            told,
+            ["`storage.filesystem.root` and `storage.s3.bucket` are both set: images stand in one place"]
+        );
+        let azure = Azure { container: "images".into(), ..Azure::default() };
+        let told = Config { azure, ..Config::default() }.mistakes();
+        assert!(told.len() == 1 && told[0].contains("storage.azure.account"), "{told:?}");
+    }
+}

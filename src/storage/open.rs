@@ -39,7 +39,7 @@ pub struct Storage {
 pub async fn open(config: &Config, data: &Path) -> Result<Storage> {
     let named = named(config, data);
     if !config.s3.bucket.is_empty() {
-        let bucket = s3::open(&config.s3, &http(), retries()).map_err(|why| refuse(&named, why))?;
+        let bucket = s3::open(&config.s3, &http(), &retries()).map_err(|why| refuse(&named, why))?;
         let client = s3::client(&config.s3, &http()).map_err(|why| refuse(&named, why))?;
         return tried(bucket, &named, &client, config.s3.part_bytes, config.s3.buffer_bytes).await;
     }

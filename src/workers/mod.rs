@@ -6,4 +6,5 @@ pub mod follow;
 pub mod lease;
 pub mod purge;
 pub mod settle;
+pub mod stand_still;
 pub mod tend;

@@ -8,6 +8,17 @@ use toml::{Table, Value};
 const NOT_KEYS: [&str; 4] =
     ["HOLDFAST_CONFIG", "HOLDFAST_BIN", "HOLDFAST_KILL_ROUNDS", "HOLDFAST_TEST_POSTGRES"];
 
+/// What variables begin with that are for the target of a move.
+const TARGET_PREFIX: &str = "HOLDFAST_TO_";
+
+/// The variables for the target of a move, by their names as everywhere else. All others are for its source.
+pub fn of_target(variables: Vec<(String, String)>) -> Vec<(String, String)> {
+    let renamed = |(name, value): (String, String)| {
+        Some((format!("HOLDFAST_{}", name.strip_prefix(TARGET_PREFIX)?), value))
+    };
+    variables.into_iter().filter_map(renamed).collect()
+}
+
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
 pub const SECRETS: [&str; 6] = [
     "admin.password",
@@ -28,7 +39,10 @@ pub fn lay_over(known: &mut Table, variables: &[(String, String)], mistakes: &mu
     let keys: Vec<(String, String, Value)> =
         leaves(known).into_iter().map(|(key, value)| (variable(&key), key, value)).collect();
     for (name, text) in variables {
-        if !name.starts_with("HOLDFAST_") || NOT_KEYS.contains(&name.as_str()) {
+        if !name.starts_with("HOLDFAST_")
+            || name.starts_with(TARGET_PREFIX)
+            || NOT_KEYS.contains(&name.as_str())
+        {
             continue;
         }
         if let Some(key) = secret_in_file(name) {

@@ -37,7 +37,7 @@ pub fn explain(settings: &Settings) -> String {
     for (what, means) in access(settings) {
         line(what, means);
     }
-    line("images", format!("{} (registry:2's layout; back this up)", storage));
+    line("images", format!("{storage} (registry:2's layout; back this up)"));
     line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));
     line(
         "limits",

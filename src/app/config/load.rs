@@ -22,16 +22,29 @@ pub struct Flags {
 }
 
 /// Reads the configuration of this process.
-#[allow(clippy::disallowed_methods)] // the one place that reads the environment
 pub fn load(flags: &Flags) -> Result<Settings, Vec<Mistake>> {
-    let variables: Vec<(String, String)> = std::env::vars_os()
+    load_with(flags, &variables())
+}
+
+/// Reads the configuration of the registry that another one is moved to: a file, and the variables that are for it.
+pub fn load_target(file: &Path) -> Result<Settings, Vec<Mistake>> {
+    let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
+    load_with(&flags, &env::of_target(variables()))
+}
+
+#[allow(clippy::disallowed_methods)] // the one place that reads the environment
+fn variables() -> Vec<(String, String)> {
+    std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+        .collect()
+}
+
+fn load_with(flags: &Flags, variables: &[(String, String)]) -> Result<Settings, Vec<Mistake>> {
     let file = match &flags.config {
         Some(path) => Some(read(path).map_err(|mistake| vec![mistake])?),
         None => None,
     };
-    compose(file.as_deref(), &variables, flags)
+    compose(file.as_deref(), variables, flags)
 }
 
 fn read(path: &Path) -> Result<String, Mistake> {

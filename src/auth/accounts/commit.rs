@@ -90,6 +90,7 @@ async fn change(
     json: Option<Bytes>,
     seen: u64,
 ) -> Result<()> {
+    let _change = directory.read_only.change_of_accounts()?;
     let _alone = directory.locks.record(shelf, name).await;
     let mut way = UnderWay { directory, shelf, name, ended: false };
     let broke = match begin(directory, shelf, name).await {

@@ -14,6 +14,7 @@ use crate::auth::authenticator::Login;
 use crate::auth::error::Result;
 use crate::clock::Clock;
 use crate::metadata::accounts::Accounts;
+use crate::read_only::ReadOnly;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Records;
 use moka::sync::Cache;
@@ -26,9 +27,6 @@ const UNSETTLED_MAX: usize = 10_000;
 /// Bytes of each of the three caches.
 const CACHE_BYTES: u64 = 16 << 20;
 
-/// Records as they were changed last; `None`: removed.
-type Changes = BTreeMap<(Shelf, String), Option<Record>>;
-
 /// Our own accounts.
 pub struct Directory {
     /// The truth.
@@ -37,6 +35,8 @@ pub struct Directory {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether changes are taken.
+    pub(crate) read_only: Arc<ReadOnly>,
     /// Who may change what now.
     pub(crate) locks: Locks,
     /// Uses of tokens that are not told yet.
@@ -51,10 +51,13 @@ pub struct Directory {
     pub(crate) tokens: Cache<String, Known<Token>>,
     memory: RwLock<Memory>,
     /// What has changed since all of it is being read anew; `None` while it is not.
-    noted: Mutex<Option<Changes>>,
+    noted: Mutex<Option<Noted>>,
     generation: AtomicU64,
     publisher: Publisher,
 }
+
+/// Records as they were changed to; `None`: removed.
+type Noted = BTreeMap<(Shelf, String), Option<Record>>;
 
 /// Something that was read, and at which generation. It holds as long as that has not moved.
 pub(crate) struct Known<T> {
@@ -81,6 +84,7 @@ impl Directory {
             records,
             accounts,
             clock,
+            read_only: Arc::default(),
             locks: Locks::default(),
             uses: Uses::default(),
             unsettled: Mutex::default(),
@@ -93,6 +97,13 @@ impl Directory {
             generation: AtomicU64::new(0),
             publisher: Publisher::new(taker),
         }
+    }
+
+    /// The same directory, which asks `read_only` before each change.
+    #[must_use]
+    pub fn heeding(mut self, read_only: Arc<ReadOnly>) -> Self {
+        self.read_only = read_only;
+        self
     }
 
     /// Moves with each change of anything but the making of a token. What was read before it moved may be outdated.
@@ -181,7 +192,7 @@ impl Directory {
     }
 
     /// Only ever taken while the memory is held for writing, or alone.
-    fn noted(&self) -> MutexGuard<'_, Option<Changes>> {
+    fn noted(&self) -> MutexGuard<'_, Option<Noted>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

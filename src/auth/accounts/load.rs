@@ -80,6 +80,7 @@ async fn read(directory: &Directory, shelf: Shelf, memory: &mut Memory) -> Resul
         Shelf::ServiceAccounts => ServiceAccount::BATCH,
         Shelf::Tokens => Token::BATCH,
         Shelf::Grants => StoredGrant::BATCH,
+        Shelf::Marks => return Ok(()),
     };
     let mut last = None;
     loop {

@@ -46,6 +46,7 @@ impl Memory {
                 Some(grant) => drop(self.grants.insert(name.into(), Arc::new(grant))),
                 None => drop(self.grants.remove(name)),
             },
+            Shelf::Marks => return false,
             Shelf::Tokens => {
                 let Some(token) = read::<Token>(name, record) else {
                     self.tokens.remove(name);

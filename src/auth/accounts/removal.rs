@@ -18,7 +18,7 @@ pub async fn finish(directory: &Directory, shelf: Shelf, name: &str) -> Result<(
         Shelf::Users => account(directory, AccountKind::User, name).await?,
         Shelf::ServiceAccounts => account(directory, AccountKind::ServiceAccount, name).await?,
         Shelf::Groups => grants(directory, &Subject::Group(name.to_owned())).await?,
-        Shelf::Tokens | Shelf::Grants => {}
+        Shelf::Tokens | Shelf::Grants | Shelf::Marks => {}
     }
     commit::erase(directory, shelf, name).await?;
     Ok(())

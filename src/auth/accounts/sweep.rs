@@ -24,6 +24,9 @@ pub async fn flush_uses(directory: &Directory) -> Result<usize> {
 /// Looks at the next `count` tokens, from where the last call ended, and clears away those whose time is over or whose
 /// owner of ours is gone, disabled or at another epoch. Answers how many went.
 pub async fn sweep(directory: &Directory, count: usize) -> Result<usize> {
+    if directory.read_only.held().is_some() {
+        return Ok(0);
+    }
     let last = directory.swept.lock().unwrap_or_else(PoisonError::into_inner).take();
     let held = directory.memory().tokens().after(last.as_ref(), count);
     let end = held.last().map(|(id, _)| id.clone()).filter(|_| held.len() == count);

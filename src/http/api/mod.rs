@@ -9,6 +9,7 @@ pub mod grants;
 pub mod groups;
 pub mod me;
 pub mod openapi;
+pub mod read_only;
 pub mod repositories;
 pub mod serve;
 pub mod services;

@@ -3,7 +3,9 @@
 use crate::auth::session::Leave;
 use crate::http::api::call::{Call, Reply};
 use crate::http::api::table::{self, Captured, Needs, Operation as Op, Row};
-use crate::http::api::{accounts, events, grants, groups, me, openapi, repositories, services, users};
+use crate::http::api::{
+    accounts, events, grants, groups, me, openapi, read_only, repositories, services, users,
+};
 use crate::http::body::{self, Incoming};
 use crate::http::error::Problem;
 use crate::http::form::Form;
@@ -155,5 +157,8 @@ async fn dispatch(call: &Call<'_>, operation: Op) -> Reply {
         Op::Manifest => repositories::manifest(call).await,
         Op::ManifestRemove => repositories::remove_manifest(call).await,
         Op::Events => events::list(call).await,
+        Op::ReadOnly => read_only::show(call),
+        Op::ReadOnlyHold => read_only::hold(call).await,
+        Op::ReadOnlyEnd => read_only::end(call),
     }
 }

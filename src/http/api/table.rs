@@ -70,6 +70,9 @@ pub enum Operation {
     Manifest,
     ManifestRemove,
     Events,
+    ReadOnly,
+    ReadOnlyHold,
+    ReadOnlyEnd,
 }
 
 /// One row.
@@ -185,6 +188,9 @@ pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| vec![
     row(Method::GET, "/repositories/{repository}/-/manifests/{digest}", Op::Manifest, On(Action::Pull), "A manifest: platforms, layers").gives(200, "Manifest"),
     row(Method::DELETE, "/repositories/{repository}/-/manifests/{digest}", Op::ManifestRemove, On(Action::Delete), "Remove a manifest with its tags"),
     row(Method::GET, "/events", Op::Events, Admin, "The audit trail, newest first").gives(200, "Events"),
+    row(Method::GET, "/read-only", Op::ReadOnly, Admin, "Whether changes are taken").gives(200, "ReadOnly"),
+    row(Method::PUT, "/read-only", Op::ReadOnlyHold, Admin, "Take no changes for a while; reading goes on").takes("ReadOnlyFor").gives(200, "ReadOnly"),
+    row(Method::DELETE, "/read-only", Op::ReadOnlyEnd, Admin, "Take changes again"),
 ]);
 
 /// What the braces of a path stand for, decoded once.

@@ -219,6 +219,7 @@ fn shelf_code(shelf: Shelf) -> u8 {
         Shelf::ServiceAccounts => 3,
         Shelf::Tokens => 4,
         Shelf::Grants => 5,
+        Shelf::Marks => 6,
     }
 }
 

@@ -145,3 +145,51 @@ fn write(root: &Root, claim: &Written) -> io::Result<()> {
     rustix::fs::renameat(root.folder(), aside.as_str(), root.folder(), layout::CLAIM)?;
     files::sync_folder(root.folder(), "holdfast")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FixedClock;
+    use std::path::Path;
+
+    fn claim(folder: &Path) -> FolderClaim {
+        FolderClaim::new(Arc::new(Root::open(folder, 0).unwrap()), Arc::new(FixedClock::at(1_700_000_000)))
+    }
+
+    fn holder(kind: Kind, id: &str) -> Holder {
+        Holder { kind, id: id.into(), place: "here".into() }
+    }
+
+    #[tokio::test]
+    async fn one_database_of_its_own_has_a_folder_for_as_long_as_it_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
+        let (first, second) = (claim(folder.path()), claim(folder.path()));
+        assert!(first.renew().await.is_err() && !first.stands());
+        assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
+        assert_eq!(second.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        let shared = holder(Kind::Shared, "three");
+        assert_eq!(second.take(&shared).await.unwrap(), Claimed::Theirs(one));
+        assert!(first.stands() && !second.stands());
+        drop(first); // as when its process dies
+        assert_eq!(second.take(&two).await.unwrap(), Claimed::Ours);
+        assert_eq!(second.renew().await.unwrap(), Claimed::Ours);
+    }
+
+    #[tokio::test]
+    async fn a_shared_database_has_it_with_all_its_processes_until_it_gives_it_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Shared, "two"));
+        let (first, replica, other) = (claim(folder.path()), claim(folder.path()), claim(folder.path()));
+        assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
+        assert_eq!(replica.take(&one).await.unwrap(), Claimed::Ours);
+        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        drop((first, replica));
+        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()), "it lives elsewhere");
+        assert_eq!(other.take(&holder(Kind::Embedded, "one")).await.unwrap(), Claimed::Theirs(one.clone()));
+        let last = claim(folder.path());
+        assert_eq!(last.take(&one).await.unwrap(), Claimed::Ours);
+        last.release().await.unwrap();
+        assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
+    }
+}

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// How long a signed URL holds. A client follows it at once; a slow one has begun by then.
-const SIGNED: Duration = Duration::from_secs(20 * 60);
+const SIGNED: Duration = Duration::from_mins(20);
 
 #[async_trait::async_trait]
 impl Blobs for Objects {

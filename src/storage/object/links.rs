@@ -6,13 +6,12 @@ use crate::storage::error::{Error, Result};
 use crate::storage::layout;
 use crate::storage::links::{Found, FoundRepository, Link, Links, Name};
 use crate::storage::object::objects::Objects;
+use crate::storage::object::walk::LINK_BYTES_MAX;
 use crate::storage::object::{repositories, walk};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Requests under way at once for one call.
 const AT_ONCE: usize = 16;
-/// A link object that is larger is none.
-pub const LINK_BYTES_MAX: usize = 512;
 
 #[async_trait::async_trait]
 impl Links for Objects {

@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 /// How long the head of an answer may take, and how long a body may stand still.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The same where the server moves bytes before it answers: copies, and objects that are put together of parts.
-const WORK: Duration = Duration::from_secs(300);
+const WORK: Duration = Duration::from_mins(5);
 /// Slower than that, in bytes a second, a body that we send stands still.
 const SLOWEST: u64 = 256 << 10;
 

@@ -34,7 +34,7 @@ pub enum There {
     Record(Record, UpdateVersion),
 }
 
-/// What a removal writes: no record, and read as none by the filesystem too.
+/// What a removal writes: no record. Copied into a folder it does not read, and is told as odd.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Removal {

@@ -71,7 +71,7 @@ impl Seen {
         match reserved.and_then(|at| parts.get(at)) {
             Some(&layout::UPLOADS) => {}
             Some(_) => {
-                self.found.extend(repository.map(FoundRepository::Repository).filter(|it| !self.is_last(it)))
+                self.found.extend(repository.map(FoundRepository::Repository).filter(|it| !self.is_last(it)));
             }
             // Without a size it is a folder that somebody has made an object of.
             None if object.size == 0 => {}

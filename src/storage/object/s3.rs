@@ -10,7 +10,7 @@ use object_store::{Certificate, ClientOptions, RetryConfig};
 use std::sync::Arc;
 
 /// Opens the bucket of these settings. Why not, if it makes no sense; whether it is there is for `selftest.rs`.
-pub fn open(config: &S3, http: &Http, retries: RetryConfig) -> Result<Bucket, String> {
+pub fn open(config: &S3, http: &Http, retries: &RetryConfig) -> Result<Bucket, String> {
     let build = |endpoint: &str| -> Result<Arc<AmazonS3>, String> {
         let builder = builder(config, endpoint)?.with_http_connector(Patient(Arc::clone(http)));
         builder.with_retry(retries.clone()).build().map(Arc::new).map_err(|error| error.to_string())

@@ -13,7 +13,7 @@ use std::io;
 use std::time::Duration;
 
 /// How long the URL holds that is tried.
-const SIGNED: Duration = Duration::from_secs(60);
+const SIGNED: Duration = Duration::from_mins(1);
 
 /// What is written to try.
 const TRIAL: &[u8] = b"holdfast tries whether this bucket can be written; it may be removed";
@@ -86,6 +86,7 @@ fn hint(told: &str) -> String {
         ("NoSuchBucket", "there is no such bucket; make it, or look at its name and its endpoint"),
         ("ContainerNotFound", "there is no such container; make it, or look at its name and its account"),
         ("InvalidAccessKeyId", "the access key is not known there"),
+        ("NotSignedUp", "the access key is not known there"),
         ("SignatureDoesNotMatch", "the secret is not the one of the access key"),
         ("RequestTimeTooSkewed", "the clock of this machine is wrong, or the server's is"),
         ("AuthorizationHeaderMalformed", "the region is wrong"),

@@ -9,10 +9,11 @@ use crate::storage::error::{Error, Result};
 use crate::storage::layout;
 use crate::storage::links::{Found, Link};
 use crate::storage::object::bucket::{Bucket, Listed};
-use crate::storage::object::links::LINK_BYTES_MAX;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::io;
 
+/// A link object that is larger is none.
+pub const LINK_BYTES_MAX: usize = 512;
 /// Links that are read ahead of the visitor.
 const AHEAD: usize = 32;
 
@@ -27,8 +28,7 @@ pub async fn repository(
         let mut sorter = Sorter { base: &base, folder: None, odd: None };
         let mut objects =
             bucket.below(&format!("{base}/{folder}"), None).map(Some).chain(stream::iter([None]));
-        let steps = async_steps(&mut sorter, &mut objects);
-        let mut found = steps.map_ok(|step| step.run(bucket)).try_buffered(AHEAD);
+        let mut found = steps(&mut sorter, &mut objects).map_ok(|step| step.run(bucket)).try_buffered(AHEAD);
         while let Some(found) = found.try_next().await? {
             found.into_iter().for_each(&mut *visit);
         }
@@ -37,7 +37,7 @@ pub async fn repository(
 }
 
 /// What is to be done about the objects, in their order. `None` behind the last one: the end.
-fn async_steps<'a>(
+fn steps<'a>(
     sorter: &'a mut Sorter<'_>,
     objects: &'a mut (dyn futures_util::Stream<Item = Option<Result<Listed>>> + Send + Unpin),
 ) -> impl futures_util::Stream<Item = Result<Step>> + Send + 'a {

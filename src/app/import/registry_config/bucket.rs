@@ -233,7 +233,7 @@ mod tests {
         ] {
             let s3 = s3(&good(&format!("s3: {{bucket: b, {given}}}")));
             assert_eq!(s3.get("endpoint").and_then(|v| v.as_str()), endpoint, "{given}");
-            assert_eq!(s3.get("path_style").and_then(|v| v.as_bool()), path_style, "{given}");
+            assert_eq!(s3.get("path_style").and_then(toml::Value::as_bool), path_style, "{given}");
         }
     }
 

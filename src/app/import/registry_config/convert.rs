@@ -245,7 +245,7 @@ mod tests {
         let carried = good(&storage("uploadpurging: {enabled: true, age: 5s}"));
         assert_eq!(table(&carried)["registry"]["upload_idle_secs"].as_integer(), Some(60));
         let carried = good(&storage("readonly: {enabled: true}"));
-        assert!(has(&told(&carried, Tone::Warning), "readonly is on"));
+        assert_eq!(table(&carried)["registry"]["read_only"].as_bool(), Some(true));
         let carried = good(&with("catalog: {maxentries: 1000000}"));
         assert!(has(&told(&carried, Tone::NotCarried), "catalog.maxentries"));
     }

@@ -75,10 +75,7 @@ pub fn registry(root: &Fields<'_>, report: &mut Report) -> Section {
     }
     let readonly = maintenance.inner("readonly");
     if readonly.flag("enabled", report) == Some(true) {
-        report.warn(
-            "storage.maintenance.readonly is on, and Holdfast has no such switch: whoever may push can push. Let the \
-             rules give nothing but \"pull\" for as long as it is meant to hold",
-        );
+        section.set_because("read_only", Value::Flag(true), "maintenance.readonly");
     }
     deletion(root, report);
     let catalog = root.inner("catalog");

@@ -6,6 +6,9 @@ use crate::storage::object::bucket::Bucket;
 use crate::storage::object::s3;
 use crate::storage::object::tests::wire::Wire;
 use crate::storage::open::{self, Storage};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use object_store::{BackoffConfig, RetryConfig};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 /// A server with one bucket, `images`.
@@ -33,20 +37,27 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("images")).unwrap();
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-        service.set_auth(SimpleAuth::from_single("key", "the secret"));
+        service.set_auth(SimpleAuth::from_single("key", "a text that nobody knows"));
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        // This server looks whether an object stands there, and then writes it: two could do so at once.
+        let turn = Arc::new(Mutex::new(()));
         let serving = tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                let service = service.clone();
+                let (service, turn) = (service.clone(), Arc::clone(&turn));
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let (service, turn) = (service.clone(), Arc::clone(&turn));
+                    async move {
+                        let puts = request.method() == Method::PUT;
+                        let _turn = if puts { Some(turn.lock().await) } else { None };
+                        Service::call(&service, request).await
+                    }
+                });
                 tokio::spawn(async move {
-                    drop(
-                        Builder::new(TokioExecutor::new())
-                            .serve_connection(TokioIo::new(socket), service)
-                            .await,
-                    );
+                    let http = Builder::new(TokioExecutor::new());
+                    drop(http.serve_connection(TokioIo::new(socket), service).await);
                 });
             }
         });
@@ -61,7 +72,7 @@ impl Server {
             endpoint: format!("http://{}", self.address),
             prefix: "some/where".into(),
             access_key_id: "key".into(),
-            secret_access_key: Secret::new("the secret"),
+            secret_access_key: Secret::new("a text that nobody knows"),
             ..S3::default()
         }
     }
@@ -108,5 +119,5 @@ pub fn opened(settings: &S3, wire: &Wire) -> Bucket {
         base: 2.0,
     };
     let retries = RetryConfig { backoff, max_retries: 2, retry_timeout: Duration::from_secs(15) };
-    s3::open(settings, &(Arc::new(wire.clone()) as _), retries).unwrap()
+    s3::open(settings, &(Arc::new(wire.clone()) as _), &retries).unwrap()
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Google Cloud Storage and Azure, by their emulators: a push, a pull, a deletion, and everything again from the bucket alone.
+# Azure's blob storage, by its emulator: a push, a pull, a deletion, and everything again from the container alone. There is
+# no emulator of Google Cloud Storage that speaks its XML API with PUT and uploads in parts; fake-gcs-server 1.56 does not.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 debian curl skopeo
@@ -40,11 +41,6 @@ over() {
     check "but not what was deleted ($name)" equal "$(status "$URL/v2/team/app/manifests/artifact")" 404
     check "the server ends well on SIGTERM, again ($name)" stop holdfast
 }
-
-row "Google Cloud Storage, by fake-gcs-server"
-start_gcs
-version "$(built_from "$GO_PROGRAM" github.com/fsouza/fake-gcs-server)"
-over gcs HOLDFAST_STORAGE_GCS_BUCKET=images HOLDFAST_STORAGE_GCS_SERVICE_ACCOUNT="$GCS_ACCOUNT" HOLDFAST_STORAGE_GCS_PREFIX=some/where
 
 row "Azure Blob Storage, by azurite"
 start_azure
