@@ -188,6 +188,9 @@ fn every_answer_of_a_whole_life_is_what_the_document_says() {
     admin.call_with("GET", "/acl/explain", &[], None, "?account=&action=push&repository=a&address=::1");
     let findings = admin.call("GET", "/acl/lint", &[], None);
     assert!(!findings["entries"].as_array().unwrap().is_empty());
+    admin.call("PUT", "/read-only", &[], Some(json!({ "secs": 60 })));
+    assert_eq!(admin.call("GET", "/read-only", &[], None)["read_only"], true);
+    admin.call("DELETE", "/read-only", &[], None);
     let all: BTreeSet<_> = document.paths().into_iter().map(|(path, method, _)| (path, method)).collect();
     let missed: Vec<_> = all.difference(&seen.borrow()).cloned().collect();
     assert!(missed.is_empty(), "the scenario does not come by {missed:?}");

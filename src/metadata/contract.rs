@@ -5,7 +5,6 @@
 use crate::metadata::intents::{Begun, Intent, IntentId};
 use crate::metadata::manifests::{BODY_BYTES_MAX, NewManifest, Put, Referrer, Resolved};
 use crate::metadata::open::Metadata;
-use crate::metadata::uploads::{OWNER_BYTES_MAX, Opened, Progress, Upload};
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::hasher::Hasher;
 use crate::oci::media_type::Kind;
@@ -13,7 +12,6 @@ use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
-use crate::oci::upload::{Checkpoint, UploadId};
 use bytes::Bytes;
 
 /// Runs `$run!(name)` for every function below; the one list of them.
@@ -25,8 +23,7 @@ macro_rules! every_rule {
             a_manifest_may_be_put_again, a_demand_names_all_that_is_absent, a_tag_moves, untag_leaves_the_manifest,
             forget_takes_tags_body_and_edge, a_repository_is_known_while_it_holds_something, tags_are_paged,
             repositories_are_paged, referrers_are_paged_and_filtered, a_large_descriptor_is_left_out,
-            another_kind_is_told_by_tags_too, links_are_held_once, names_do_not_mix, uploads_are_compared_and_set,
-            uploads_are_bounded, stale_uploads_are_found, intents_stand_until_they_end, the_mark_stands,
+            another_kind_is_told_by_tags_too, links_are_held_once, names_do_not_mix, intents_stand_until_they_end, the_mark_stands,
             many_at_once_all_succeed,
         }
     };
@@ -383,69 +380,6 @@ pub async fn names_do_not_mix(metadata: &Metadata) {
     for name in ["a-b", "a/b", "a0"] {
         assert_eq!(meant(metadata, name, "1").await, Some(digest_of(name)));
     }
-}
-
-/// An upload that has taken nothing yet.
-pub fn upload(repository: &str, touched: u64) -> Upload {
-    let (id, repository) = (UploadId::random(), repo(repository));
-    let (algorithm, owner) = (Algorithm::Sha512, "user:alice".into());
-    Upload { id, repository, algorithm, offset: 0, checkpoint: None, touched, owner }
-}
-
-fn to(offset: u64, touched: u64) -> Progress {
-    Progress { offset, checkpoint: None, touched }
-}
-
-pub async fn uploads_are_compared_and_set(metadata: &Metadata) {
-    let upload = upload("app", 10);
-    assert!(!metadata.uploads.extend(&upload, to(5, 11)).await.unwrap());
-    assert_eq!(metadata.uploads.open(&upload, 9).await.unwrap(), Opened::Open);
-    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(upload.clone()));
-    assert_eq!(metadata.uploads.find(&repo("other"), upload.id).await.unwrap(), None);
-    assert!(metadata.uploads.extend(&upload, to(5, 11)).await.unwrap());
-    assert!(!metadata.uploads.extend(&upload, to(6, 12)).await.unwrap(), "it does not stand at 0 any more");
-    let behind = Upload { offset: 5, touched: 11, ..upload.clone() };
-    let checkpoint = Some(Checkpoint::random());
-    assert!(metadata.uploads.extend(&behind, Progress { checkpoint, ..to(5, 12) }).await.unwrap());
-    assert!(!metadata.uploads.extend(&behind, to(5, 13)).await.unwrap(), "it has another checkpoint now");
-    let moved = Upload { checkpoint, touched: 12, ..behind.clone() };
-    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), Some(moved.clone()));
-    for changed in [behind.clone(), Upload { touched: 13, ..moved.clone() }] {
-        assert!(!metadata.uploads.close_unchanged(&changed).await.unwrap(), "{changed:?}");
-    }
-    assert!(metadata.uploads.is_open(upload.id).await.unwrap());
-    assert!(metadata.uploads.close_unchanged(&moved).await.unwrap());
-    assert!(!metadata.uploads.close_unchanged(&moved).await.unwrap());
-    assert!(!metadata.uploads.close(upload.id).await.unwrap());
-    assert!(!metadata.uploads.is_open(upload.id).await.unwrap());
-    assert!(!metadata.uploads.extend(&moved, to(9, 13)).await.unwrap());
-    assert_eq!(metadata.uploads.find(&upload.repository, upload.id).await.unwrap(), None);
-}
-
-pub async fn uploads_are_bounded(metadata: &Metadata) {
-    let (first, second) = (upload("app", 1), upload("app", 2));
-    assert_eq!(metadata.uploads.open(&first, 0).await.unwrap(), Opened::TooMany);
-    assert_eq!(metadata.uploads.open(&first, 1).await.unwrap(), Opened::Open);
-    assert_eq!(metadata.uploads.open(&second, 1).await.unwrap(), Opened::TooMany);
-    assert_eq!(metadata.uploads.find(&second.repository, second.id).await.unwrap(), None);
-    for _ in 0..2 {
-        metadata.uploads.close(first.id).await.unwrap();
-    }
-    assert_eq!(metadata.uploads.open(&second, 1).await.unwrap(), Opened::Open);
-    assert_eq!(metadata.uploads.open(&first, 1).await.unwrap(), Opened::TooMany);
-    let long = Upload { owner: "x".repeat(OWNER_BYTES_MAX + 1), ..upload("app", 3) };
-    assert!(metadata.uploads.open(&long, 9).await.is_err());
-}
-
-pub async fn stale_uploads_are_found(metadata: &Metadata) {
-    for touched in 0..600 {
-        metadata.uploads.open(&upload("app", touched), 600).await.unwrap();
-    }
-    let stale = metadata.uploads.stale(590, ALL).await.unwrap();
-    assert_eq!(stale.len(), 590);
-    assert!(stale.iter().all(|upload| upload.touched < 590));
-    assert_eq!(metadata.uploads.stale(590, 300).await.unwrap().len(), 300);
-    assert_eq!(metadata.uploads.stale(0, ALL).await.unwrap(), vec![]);
 }
 
 pub async fn intents_stand_until_they_end(metadata: &Metadata) {

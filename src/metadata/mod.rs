@@ -25,3 +25,5 @@ pub mod open;
 pub mod postgres;
 pub mod signing_keys;
 pub mod uploads;
+#[cfg(test)]
+mod uploads_contract;

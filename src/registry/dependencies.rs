@@ -1,28 +1,15 @@
 //! Whether what the registry rests on answers: for whoever decides if requests are sent here. A probe costs one small
 //! question to each, at most once a second, however many ask.
 
+use crate::registry::heard::Silent;
 use crate::registry::parts::Registry;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 /// How long an answer counts.
 const COUNTS_FOR: Duration = Duration::from_secs(1);
 /// How long we wait for one.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silent {
-    /// Storage.
-    Storage,
-    /// The metadata.
-    Metadata,
-}
-
-/// What was heard last, and when.
-#[derive(Default)]
-pub struct Heard(Mutex<Option<(Instant, Option<Silent>)>>);
 
 /// What does not answer now, if anything; as it was a second ago at most.
 pub async fn silent(registry: &Registry) -> Option<Silent> {

@@ -9,6 +9,7 @@ pub mod delete;
 pub mod dependencies;
 pub mod derive;
 pub mod error;
+pub mod heard;
 pub mod listing;
 pub mod locks;
 pub mod manifests;

@@ -5,7 +5,7 @@ use crate::metadata::open::Metadata;
 use crate::oci::digest::Digest;
 use crate::read_only::ReadOnly;
 use crate::registry::config::Config;
-use crate::registry::dependencies::Heard;
+use crate::registry::heard::Heard;
 use crate::registry::locks::Locks;
 use crate::registry::readiness::Readiness;
 use crate::registry::sessions::Sessions;

@@ -6,7 +6,7 @@ use crate::metadata::accounts_contract;
 use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::config::{Config, Engine};
-use crate::metadata::contract::{self, digest_of, manifest, meant, put, repo, tag, upload};
+use crate::metadata::contract::{self, digest_of, manifest, meant, put, repo, tag};
 use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::keys;
 use crate::metadata::embedded::transaction::Transaction;
@@ -15,6 +15,7 @@ use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
 use crate::metadata::manifests::Manifests;
 use crate::metadata::open::{self, Metadata};
 use crate::metadata::signing_keys::{SigningKey, SigningKeys};
+use crate::metadata::uploads_contract::{self, upload};
 use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use crate::record::{Record, Shelf};
@@ -63,6 +64,11 @@ macro_rules! keep_the_contract {
 mod of_images {
     use super::{Engine, contract, opened};
     contract::every_rule!(keep_the_contract);
+}
+
+mod of_uploads {
+    use super::{Engine, opened, uploads_contract};
+    uploads_contract::every_rule!(keep_the_contract);
 }
 
 mod of_accounts {

@@ -7,7 +7,9 @@
 use crate::metadata::accounts::Accounts;
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::Begun;
-use crate::metadata::postgres::columns::{answer, column, count, damaged, last, number, unsigned};
+use crate::metadata::postgres::columns::{
+    answer, column, count, damaged, last, number, shelf_and_name, unsigned,
+};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::intents::Beginning;
 use crate::metadata::postgres::statement::Statement;
@@ -158,11 +160,4 @@ fn named(row: &PgRow) -> Result<(String, Record)> {
     let version = column::<&str>(row, "version")?.parse().map_err(|_| damaged("version"))?;
     let document: Vec<u8> = column(row, "document")?;
     Ok((column(row, "name")?, Record { version, json: document.into() }))
-}
-
-/// The record that a row names.
-pub fn shelf_and_name(row: &PgRow) -> Result<(Shelf, String)> {
-    let text: &str = column(row, "shelf")?;
-    let shelf = Shelf::ALL.into_iter().find(|shelf| shelf.as_str() == text);
-    Ok((shelf.ok_or_else(|| damaged("shelf"))?, column(row, "name")?))
 }

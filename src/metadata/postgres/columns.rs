@@ -4,6 +4,7 @@ use crate::metadata::error::{Error, Result};
 use crate::metadata::postgres::faults;
 use crate::oci::digest::{Algorithm, Digest};
 use crate::oci::media_type::Kind;
+use crate::record::Shelf;
 use sqlx::postgres::PgRow;
 use sqlx::{Decode, Postgres, Row, Type};
 
@@ -78,4 +79,11 @@ pub fn before_nul(text: &str) -> &str {
 /// Where a page begins: what sorts after this text.
 pub fn last(last: Option<&str>) -> &str {
     before_nul(last.unwrap_or_default())
+}
+
+/// The record that a row names.
+pub fn shelf_and_name(row: &PgRow) -> Result<(Shelf, String)> {
+    let text: &str = column(row, "shelf")?;
+    let shelf = Shelf::ALL.into_iter().find(|shelf| shelf.as_str() == text);
+    Ok((shelf.ok_or_else(|| damaged("shelf"))?, column(row, "name")?))
 }

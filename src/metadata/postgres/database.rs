@@ -6,7 +6,7 @@ use crate::metadata::postgres::columns::{column, damaged};
 use crate::metadata::postgres::config::Config;
 use crate::metadata::postgres::connections::{Connections, Limits, server};
 use crate::metadata::postgres::migrations;
-use crate::metadata::postgres::news::Paper;
+use crate::metadata::postgres::paper::Paper;
 use crate::metadata::postgres::replica::Replica;
 use crate::metadata::postgres::statement::Statement;
 use crate::record::Shelf;

@@ -20,6 +20,7 @@ pub mod leases;
 pub mod manifests;
 pub mod migrations;
 pub mod news;
+pub mod paper;
 pub mod reach;
 pub mod replica;
 #[cfg(test)]

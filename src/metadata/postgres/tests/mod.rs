@@ -6,3 +6,4 @@ mod outages;
 mod plans;
 mod replicas;
 mod rules;
+mod statements;

@@ -3,14 +3,15 @@
 use crate::metadata::accounts::Accounts;
 use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
-use crate::metadata::contract::{digest_of, manifest, repo, tag, upload};
+use crate::metadata::contract::{digest_of, manifest, repo, tag};
 use crate::metadata::intents::{Begun, IntentId, Intents};
 use crate::metadata::manifests::{Manifests, Put};
 use crate::metadata::postgres::database::{Database, TERM};
 use crate::metadata::postgres::scratch::{self, Scratch};
 use crate::metadata::postgres::tests::replicas::intent;
-use crate::metadata::postgres::{accounts, audit, blobs, manifests, news, uploads};
+use crate::metadata::postgres::{accounts, audit, blobs, manifests, paper, uploads};
 use crate::metadata::uploads::{Progress, Uploads};
+use crate::metadata::uploads_contract::upload;
 use crate::oci::page::Page;
 use crate::oci::reference::Reference;
 use crate::record::{Record, Shelf};
@@ -78,7 +79,7 @@ async fn no_read_is_planned_to_walk(scratch: &Scratch) {
         (accounts::LIST, "'tokens', 'token5', 100, 4194304".to_owned()),
         (accounts::LAST_USED, "'token7'".to_owned()),
         (audit::NEWEST, "1000, 100".to_owned()),
-        (news::NEXT, "9990, 1000".to_owned()),
+        (paper::NEXT, "9990, 1000".to_owned()),
     ];
     for mode in ["force_custom_plan", "force_generic_plan"] {
         connection.execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}"))).await.unwrap();

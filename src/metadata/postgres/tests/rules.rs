@@ -17,6 +17,13 @@ mod of_images {
     contract::every_rule!(keep_the_contract);
 }
 
+mod of_uploads {
+    use crate::metadata::postgres::database::TERM;
+    use crate::metadata::postgres::scratch;
+    use crate::metadata::uploads_contract;
+    uploads_contract::every_rule!(keep_the_contract);
+}
+
 mod of_accounts {
     use crate::metadata::accounts_contract;
     use crate::metadata::postgres::database::TERM;
