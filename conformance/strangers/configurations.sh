@@ -20,8 +20,10 @@ bucket() {
     STORAGE=(HOLDFAST_STORAGE_S3_BUCKET="$S3_BUCKET" HOLDFAST_STORAGE_S3_ENDPOINT="${S3_BY-$S3}" HOLDFAST_STORAGE_S3_REGION="$S3_REGION"
         HOLDFAST_STORAGE_S3_ACCESS_KEY_ID="$S3_KEY" HOLDFAST_STORAGE_S3_SECRET_ACCESS_KEY="$S3_SECRET"
         HOLDFAST_STORAGE_S3_PATH_STYLE=true HOLDFAST_STORAGE_S3_PREFIX="$1")
-    # clients are sent to the bucket in one of the configurations, and served through Holdfast in the others
-    [[ $CONFIGURATION != s3+postgres ]] || STORAGE+=(HOLDFAST_STORAGE_S3_REDIRECT=on)
+    # Clients are sent to the bucket in one of the configurations, and served through Holdfast in the others. The bucket has
+    # another name than the registry there, as it has in life: some clients take their token along to a host of the same name.
+    [[ $CONFIGURATION != s3+postgres || -n ${WITHOUT_REDIRECT-} ]] \
+        || STORAGE+=(HOLDFAST_STORAGE_S3_REDIRECT=on HOLDFAST_STORAGE_S3_PUBLIC_ENDPOINT="http://localhost:${S3##*:}")
 }
 
 # images ROOT: "${STORAGE[@]}", the settings for images in that folder, or in the bucket below a prefix of the same name
