@@ -96,6 +96,13 @@ impl Document {
                         }
                     }
                 }
+                "minimum" | "maximum" => {
+                    let (is, bound) = (value.as_i64(), says.as_i64().expect("a bound"));
+                    let beyond = |is| if keyword == "minimum" { is < bound } else { is > bound };
+                    if is.is_some_and(beyond) {
+                        faults.push(format!("{at} is {value}, and {keyword} is {says}"));
+                    }
+                }
                 "properties" | "additionalProperties" => {}
                 "description" => assert!(says.is_string()),
                 other => panic!("{at}: the keyword {other} is not known to the tests"),
