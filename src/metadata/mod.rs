@@ -19,6 +19,8 @@ pub mod embedded;
 pub mod error;
 pub mod intents;
 pub mod leases;
+#[cfg(test)]
+mod listing_contract;
 pub mod manifests;
 pub mod news;
 pub mod open;

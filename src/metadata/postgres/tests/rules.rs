@@ -17,6 +17,13 @@ mod of_images {
     contract::every_rule!(keep_the_contract);
 }
 
+mod of_listings {
+    use crate::metadata::listing_contract;
+    use crate::metadata::postgres::database::TERM;
+    use crate::metadata::postgres::scratch;
+    listing_contract::every_rule!(keep_the_contract);
+}
+
 mod of_uploads {
     use crate::metadata::postgres::database::TERM;
     use crate::metadata::postgres::scratch;
