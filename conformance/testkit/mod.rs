@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod answer;
+pub mod bucket;
 pub mod chance;
 pub mod client;
 pub mod disk;
