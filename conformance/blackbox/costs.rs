@@ -10,6 +10,7 @@ use crate::testkit::postgres::Postgres;
 use crate::testkit::proxy::Proxy;
 use crate::testkit::push::{closing, get_manifest, put_manifest};
 use crate::testkit::server::{Home, Server};
+use crate::testkit::skip::skipped;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -131,13 +132,10 @@ impl Shared {
         let client = self.client();
         let mut location = client.open_upload("team/app");
         if !sent.is_empty() {
-            location = client.send(&patch(&location).body(sent)).expect(202).need("location").to_owned();
+            let answer = client.send(&patch(&location).body(sent)).expect(202);
+            answer.need("location").clone_into(&mut location);
         }
         put(closing(&location, &sha256_of(&[sent, body].concat()))).body(body)
-    }
-
-    fn post_whole(&self, bytes: &[u8]) -> Request {
-        post(format!("/v2/team/app/blobs/uploads/?digest={}", sha256_of(bytes))).body(bytes)
     }
 
     fn open(&self) -> String {
@@ -171,8 +169,8 @@ impl Shared {
             "PUT upload, after a large PATCH" => self.end(&self.bytes(large), &[]),
             "PUT upload with a small body" => self.end(&[], &self.bytes(small)),
             "PUT upload with a large body" => self.end(&[], &self.bytes(large)),
-            "POST upload with a small body" => self.post_whole(&self.bytes(small)),
-            "POST upload with a large body" => self.post_whole(&self.bytes(large)),
+            "POST upload with a small body" => whole(&self.bytes(small)),
+            "POST upload with a large body" => whole(&self.bytes(large)),
             "POST mount" => {
                 let blob = self.blob("team/other");
                 let digest = blob.rsplit('/').next().unwrap();
@@ -191,7 +189,9 @@ impl Shared {
             }
             "DELETE manifest" => {
                 let tags = [self.fresh(), self.fresh()];
-                tags.iter().for_each(|tag| drop(self.pushed(tag)));
+                for tag in &tags {
+                    self.pushed(tag);
+                }
                 let manifest = self.parts();
                 for tag in tags {
                     client.send(&put_manifest("team/app", &tag, &manifest)).expect(201);
@@ -230,7 +230,8 @@ impl Shared {
     /// Does what a row says, and gives what it has cost: statements, and calls by name.
     fn done(&self, row: &str) -> (u64, Vec<String>) {
         let (request, client) = (self.prepared(row), self.who(row));
-        (self.bucket.calls(), self.sql.forget());
+        self.bucket.calls();
+        self.sql.forget();
         let answer: Answer = client.send(&request);
         let (calls, asked) = (self.bucket.calls(), self.sql.forget());
         assert!((200..400).contains(&answer.status), "{row}: {answer}");
@@ -238,6 +239,11 @@ impl Shared {
         let for_it = asked.iter().filter(|asked| !self.by_the_clock.contains(&asked.what));
         (for_it.map(|asked| asked.statements as u64).sum(), calls)
     }
+}
+
+/// An upload in one request.
+fn whole(bytes: &[u8]) -> Request {
+    post(format!("/v2/team/app/blobs/uploads/?digest={}", sha256_of(bytes))).body(bytes)
 }
 
 /// Both replicas, on a database that is seen through a proxy.
@@ -273,7 +279,7 @@ fn idle(sql: &Proxy) -> Vec<String> {
 fn the_table_of_costs_is_true() {
     let postgres = match Postgres::found() {
         Ok(postgres) => postgres,
-        Err(why) => return println!("SKIPPED: what requests cost in statements is not counted: {why}"),
+        Err(why) => return skipped("what requests cost in statements and calls", why),
     };
     let shared = shared(&postgres);
     let rows = table();
@@ -285,7 +291,9 @@ fn the_table_of_costs_is_true() {
         let statements = tries.iter().map(|(statements, _)| *statements).min().unwrap();
         let calls = &tries.iter().min_by_key(|(_, calls)| calls.len()).unwrap().1;
         let mut named = BTreeMap::new();
-        calls.iter().for_each(|name| *named.entry(name.clone()).or_insert(0) += 1);
+        for name in calls {
+            *named.entry(name.clone()).or_insert(0) += 1;
+        }
         let names_agree = row.named.as_ref().is_none_or(|told| row.calls == 0 || *told == named);
         if (statements, calls.len() as u64) != (row.statements, row.calls) || !names_agree {
             let told =

@@ -56,6 +56,7 @@ impl Bucket {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "tasks that end with the runtime of the test")]
 async fn serve(listener: TcpListener, service: S3Service, calls: Arc<Mutex<Vec<String>>>) {
     // This server looks whether an object stands there, and then writes it: two could do so at once.
     let turn = Arc::new(tokio::sync::Mutex::new(()));

@@ -18,5 +18,6 @@ mod proxy_postgres;
 pub mod proxy_rule;
 pub mod push;
 pub mod server;
+pub mod skip;
 pub mod tls;
 pub mod tool;
