@@ -179,10 +179,11 @@ pub async fn cancel(registry: &Registry, session: Session<'_>) -> Result<()> {
 
 /// A session that is held for one request. Whether it is held already is told to its owner only.
 async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Upload, Held<'a>)> {
-    status(registry, session).await?;
-    let held = registry.sessions.hold(session.id).ok_or(Error::UploadBusy)?;
-    // What was read before it was held may have changed meanwhile.
-    Ok((status(registry, session).await?, held))
+    // Before it is read: what was read before it was held could have changed meanwhile. Somebody who may not have it holds
+    // it for no longer than this one question, and would have to know a random id that only its owner was told.
+    let held = registry.sessions.hold(session.id);
+    let upload = status(registry, session).await?;
+    Ok((upload, held.ok_or(Error::UploadBusy)?))
 }
 
 async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
