@@ -12,7 +12,7 @@ fn in_memory() -> Storage {
     let objects = Arc::new(InMemory::new());
     let bucket =
         Bucket { objects: Arc::clone(&objects) as _, parts: objects, signer: None, prefix: "some".into() };
-    open::storage(bucket, 5 << 20, 32 << 20)
+    open::storage(bucket, open::settings(5 << 20, 32 << 20))
 }
 
 macro_rules! contract {

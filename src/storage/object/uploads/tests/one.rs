@@ -59,6 +59,31 @@ async fn a_torn_blob_of_another_program_is_healed() {
 }
 
 #[tokio::test]
+async fn a_copy_that_was_answered_and_not_made_costs_nobody_a_byte() {
+    // What stands at the place before: nothing, or what another program has torn.
+    for torn in [None, Some(1000)] {
+        let fake = Arc::new(Fake::default());
+        let (here, upload, whole) = (process(&fake, settings()), UploadId::random(), bytes(14, 11_000_000));
+        let digest = sha256(&whole);
+        let place = here.0.objects.bucket.at(&layout::blob(&digest)).unwrap();
+        if let Some(bytes) = torn {
+            fake.put(&place, whole.slice(..bytes).into()).await.unwrap();
+        }
+        let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
+        fake.lie(true);
+        for _ in 0..2 {
+            let sealed = here.seal(after(upload, &staged), &digest).await;
+            assert!(matches!(sealed, Err(Error::Unreachable { .. })), "{torn:?}: {sealed:?}");
+        }
+        fake.lie(false);
+        // The client tries again, and every byte is still there.
+        here.seal(after(upload, &staged), &digest).await.unwrap();
+        assert!(read(&here, &digest, 0, u64::MAX).await.unwrap().1 == whole);
+        assert_eq!(left(&fake).await, (vec![], 0));
+    }
+}
+
+#[tokio::test]
 async fn copies_that_are_too_large_for_one_call_go_by_parts() {
     let fake = Arc::new(Fake::default());
     let here = process(&fake, Settings { copy_bytes_max: 7 * MIB, ..settings() });
