@@ -6,25 +6,34 @@
 use crate::metadata::intents::{Intent, IntentId};
 use crate::oci::reference::Reference;
 use crate::oci::repository::Repository;
-use crate::registry::error::Result;
+use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::turns::{self, Doing};
 use crate::storage::links::{Link, Name};
 
-/// Makes the names of an operation say what the facts say.
+/// Makes the names of an operation say what the facts say. `InTheWay`: but for some that another process is changing.
 pub async fn repair(registry: &Registry, intent: &Intent) -> Result<()> {
     let repository = &intent.repository;
     let _removing = registry.locks.removing(repository).await;
     let blobs = intent.blobs.iter().map(|digest| Name::Layer(*digest));
     let manifests = intent.manifests.iter().map(|digest| Name::Revision(*digest));
     let tags = intent.tags.iter().cloned().map(Name::Tag);
+    let mut in_the_way = false;
     for name in blobs.chain(manifests).chain(tags) {
-        let id = turns::begin_name(registry, repository, &name, Doing::Removing).await?;
-        let repaired = as_the_facts_say(registry, repository, &name, id).await;
-        turns::end(registry, id).await;
-        repaired?;
+        match repair_name(registry, repository, &name).await {
+            // What another process has under its hands does not keep the other names waiting.
+            Err(Error::InTheWay) => in_the_way = true,
+            repaired => repaired?,
+        }
     }
-    Ok(())
+    if in_the_way { Err(Error::InTheWay) } else { Ok(()) }
+}
+
+async fn repair_name(registry: &Registry, repository: &Repository, name: &Name) -> Result<()> {
+    let id = turns::begin_name(registry, repository, name, Doing::Removing).await?;
+    let repaired = as_the_facts_say(registry, repository, name, id).await;
+    turns::end(registry, id).await;
+    repaired
 }
 
 async fn as_the_facts_say(

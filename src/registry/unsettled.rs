@@ -4,8 +4,7 @@
 use crate::metadata::intents::{Intent, IntentId};
 use std::sync::{Mutex, PoisonError};
 
-/// Most of them that are remembered. Of others the intent, which stands, is settled by the next start, or by another
-/// process.
+/// Most of them that are remembered.
 const MAX: usize = 10_000;
 
 /// One operation.
@@ -22,12 +21,15 @@ pub struct Unsettled {
 pub struct AllUnsettled(Mutex<Vec<Unsettled>>);
 
 impl AllUnsettled {
-    /// Remembers one.
-    pub fn add(&self, one: Unsettled) {
+    /// Remembers one. False: there are too many, and whoever settles what other processes have left has to do it.
+    #[must_use]
+    pub fn add(&self, one: Unsettled) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MAX {
+        let fits = all.len() < MAX;
+        if fits {
             all.push(one);
         }
+        fits
     }
 
     /// All of them; they are the caller's now.
