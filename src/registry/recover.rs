@@ -11,7 +11,7 @@ use crate::metadata::error::Error as MetadataError;
 use crate::metadata::intents::{Intent, IntentId};
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
-use crate::registry::unsettled::Unsettled;
+use crate::registry::unsettled::{Left, Unsettled};
 use crate::registry::{repair, settle, turns};
 use futures_util::{StreamExt, stream};
 use std::collections::HashSet;
@@ -65,11 +65,7 @@ pub async fn all(registry: &Registry) -> Result<Recovered> {
 pub async fn again(registry: &Registry) -> Recovered {
     let mut recovered = Recovered::default();
     for one in registry.unsettled.take() {
-        let done = match &one.intent {
-            Some(intent) => agree(registry, one.id, intent).await.is_ok(),
-            None => registry.metadata.intents.end(one.id).await.is_ok(),
-        };
-        if done {
+        if finish(registry, &one).await.is_ok() {
             recovered.settled += 1;
         } else {
             // It was told when it failed.
@@ -83,13 +79,26 @@ pub async fn again(registry: &Registry) -> Recovered {
 /// Hands on the answer of an operation; if it failed, its names and facts are made to agree first. `intent` tells all
 /// names that it may have touched. Where even that fails, `again` comes back to it.
 pub async fn after<T>(registry: &Registry, id: IntentId, intent: &Intent, answer: Result<T>) -> Result<T> {
-    if answer.is_err()
-        && let Err(error) = agree(registry, id, intent).await
-    {
+    let left = match &answer {
+        Ok(_) => return answer,
+        // A refusal: the names stand already, and must not become facts.
+        Err(Error::ContentAbsent(_)) => Left::Undo(intent.clone()),
+        Err(_) => Left::Agree(intent.clone()),
+    };
+    let one = Unsettled { id, left };
+    if let Err(error) = finish(registry, &one).await {
         tell(intent, &error);
-        turns::put_off(registry, Unsettled { id, intent: Some(intent.clone()) });
+        turns::put_off(registry, one);
     }
     answer
+}
+
+async fn finish(registry: &Registry, one: &Unsettled) -> Result<()> {
+    match &one.left {
+        Left::End => Ok(registry.metadata.intents.end(one.id).await?),
+        Left::Agree(intent) => agree(registry, one.id, intent).await,
+        Left::Undo(intent) => undo(registry, one.id, intent).await,
+    }
 }
 
 /// Makes the names and the facts of an operation of this process agree, and ends its intent.

@@ -12,8 +12,20 @@ const MAX: usize = 10_000;
 pub struct Unsettled {
     /// Its intent, which stands, or did.
     pub id: IntentId,
-    /// The names that it may have changed; `None`: none, it is only to be ended.
-    pub intent: Option<Intent>,
+    /// What is left to be done.
+    pub left: Left,
+}
+
+/// What is left to be done for an operation.
+#[derive(Debug, Clone)]
+pub enum Left {
+    /// It has changed no name: its intent is to be ended.
+    End,
+    /// Its names and facts are to agree, either way: nobody was told of it.
+    Agree(Intent),
+    /// Its names are to say what the facts say: its client was told that it is refused, or others were told of the same
+    /// names meanwhile.
+    Undo(Intent),
 }
 
 /// All of them.

@@ -5,7 +5,7 @@ use crate::metadata::intents::Intent;
 use crate::registry::recover::{Recovered, again, all};
 use crate::registry::tests::replica::{World, app, meant, push, registry, stored};
 use crate::registry::turns;
-use crate::registry::unsettled::Unsettled;
+use crate::registry::unsettled::{Left, Unsettled};
 use crate::registry::{delete, error::Error};
 
 #[tokio::test]
@@ -22,7 +22,7 @@ async fn what_could_not_be_settled_is_settled_later() {
     // The fact is gone, the name is not, and then something failed.
     let untagged = registry.metadata.manifests.untag(&intent.repository, &intent.tags[0], Some(id)).await;
     assert!(untagged.unwrap());
-    assert!(registry.unsettled.add(Unsettled { id, intent: Some(intent) }));
+    assert!(registry.unsettled.add(Unsettled { id, left: Left::Agree(intent) }));
     assert_eq!(all(&registry).await.unwrap(), Recovered::default(), "it is not for others to settle");
     assert_eq!(again(&registry).await, Recovered { settled: 1, left: 0 });
     assert_eq!(meant(&registry).await, [Some(told); 2]);

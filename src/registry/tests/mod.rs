@@ -1,5 +1,6 @@
 //! What becomes of operations that are cut short, above all where several replicas share the metadata.
 
 mod again;
+mod refused;
 mod replica;
 mod turns;
