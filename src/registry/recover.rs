@@ -52,6 +52,10 @@ pub async fn all(registry: &Registry) -> Result<Recovered> {
                 async move {
                     if let Err(error) = end(registry, id, &intent).await {
                         tell(&intent, &error);
+                        if matches!(error, Error::Metadata(MetadataError::Overtaken)) {
+                            // Another one goes on with it, and this one puts right what it has written too late.
+                            turns::put_off(registry, Unsettled { id, left: Left::Undo(intent) });
+                        }
                         unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
                     }
                 }

@@ -59,5 +59,5 @@ async fn as_the_facts_say(
         Some(link) => registry.storage.links.record(repository, &[link]).await?,
         None => registry.storage.links.forget(repository, std::slice::from_ref(name)).await?,
     }
-    Ok(())
+    turns::stands(registry, id)
 }

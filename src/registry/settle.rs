@@ -119,7 +119,9 @@ async fn record(registry: &Registry, repository: &Repository, fact: Fact, id: In
 async fn forget(registry: &Registry, repository: &Repository, name: &Name, id: IntentId) -> Result<()> {
     forget_fact(registry, repository, name, id).await?;
     turns::stands(registry, id)?;
-    Ok(registry.storage.links.forget(repository, std::slice::from_ref(name)).await?)
+    registry.storage.links.forget(repository, std::slice::from_ref(name)).await?;
+    // One that was too long on its way may have taken away what others were told meanwhile.
+    turns::stands(registry, id)
 }
 
 async fn forget_fact(registry: &Registry, repository: &Repository, name: &Name, id: IntentId) -> Result<()> {
