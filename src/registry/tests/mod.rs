@@ -4,4 +4,5 @@ mod again;
 mod heirs;
 mod refused;
 mod replica;
+mod slow;
 mod turns;
