@@ -60,7 +60,7 @@ async fn who_waits_for_another_replica_holds_no_lock() {
         }
     };
     let free = async {
-        asked(4).await; // and told that they have to wait
+        asked(12).await; // and told that they have to wait
         here.locks.removing(&app).await
     };
     let free = tokio::time::timeout(Duration::from_secs(5), free);
