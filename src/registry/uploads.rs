@@ -103,14 +103,12 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
         known = Some(*digest);
     }
     let staging = stage(registry, upload, chunk, known);
-    let (intent, staged) = tokio::join!(intend(registry, repository, digest), staging);
-    let intent = intent?;
+    let (intent, upload) = intend(registry, repository, digest, staging).await?;
     // Not before the bytes are here: a change that is under way must not depend on how fast its client sends.
     let change = registry.read_only.change();
-    let sealed = match (staged, &change) {
-        (Ok(upload), Ok(_)) => seal(registry, &upload, digest).await,
-        (Ok(_), Err(refused)) => Err((*refused).into()),
-        (Err(error), _) => Err(error),
+    let sealed = match &change {
+        Ok(_) => seal(registry, &upload, digest).await,
+        Err(refused) => Err((*refused).into()),
     };
     match sealed {
         Ok(size) => {
@@ -143,7 +141,7 @@ pub async fn whole(
     let shown_each = Some(beat(registry));
     let staging =
         Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest), shown_each };
-    let (intent, staged) = tokio::join!(intend(registry, repository, digest), async {
+    let staging = async {
         match chunk.bytes {
             Some(bytes) => match registry.storage.blobs.stage(staging, bytes).await? {
                 Staged { size, cut: None, checkpoint } => Ok(Staging { offset: size, checkpoint, ..staging }),
@@ -151,19 +149,18 @@ pub async fn whole(
             },
             None => Ok(staging),
         }
-    });
-    let intent = match intent {
-        Ok(intent) => intent,
+    };
+    let (intent, staging) = match intend(registry, repository, digest, staging).await {
+        Ok(both) => both,
         Err(error) => {
             registry.storage.blobs.discard(id).await?;
             return Err(error);
         }
     };
     let change = registry.read_only.change();
-    let sealed = match (staged, &change) {
-        (Ok(staging), Ok(_)) => seal_staging(registry, staging, digest).await,
-        (Ok(_), Err(refused)) => Err((*refused).into()),
-        (Err(error), _) => Err(error),
+    let sealed = match &change {
+        Ok(_) => seal_staging(registry, staging, digest).await,
+        Err(refused) => Err((*refused).into()),
     };
     match sealed {
         Ok(size) => mount::hold(registry, repository, digest, size, intent).await,
@@ -190,8 +187,25 @@ async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Uploa
     Ok((upload, held.ok_or(Error::UploadBusy)?))
 }
 
-async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
-    turns::begin(registry, &mount::intent(repository, digest)).await
+/// Stages bytes, and begins the intent to hold them; neither without the other. Where the intent would keep other
+/// processes from the digest, it is not begun before the bytes are here: not for as long as a client cares to send.
+async fn intend<T>(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+    staging: impl Future<Output = Result<T>>,
+) -> Result<(IntentId, T)> {
+    let intent = mount::intent(repository, digest);
+    if registry.metadata.shared.is_some() {
+        let staged = staging.await?;
+        return Ok((turns::begin(registry, &intent).await?, staged));
+    }
+    let (begun, staged) = tokio::join!(turns::begin(registry, &intent), staging);
+    let id = begun?;
+    if staged.is_err() {
+        turns::end(registry, id).await;
+    }
+    Ok((id, staged?))
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.

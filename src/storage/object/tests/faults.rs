@@ -192,11 +192,12 @@ async fn a_tag_is_not_set_back_by_a_write_that_comes_late() {
         // What the tag will mean is written, and the tag itself stalls on its way.
         wire.fail("PUT", Fault::None);
         wire.fail("PUT", Fault::Stalled);
+        let one = tag(1);
         tokio::select! {
-            _ = storage.links.record(&app, &tag(1)) => panic!("it stalls"),
+            _ = storage.links.record(&app, &one) => panic!("it stalls"),
             () = wire.stalled() => {}
         }
-        storage.links.record(&app, &tag(1)).await.unwrap();
+        storage.links.record(&app, &one).await.unwrap();
         storage.links.record(&app, &tag(2)).await.unwrap();
         assert_eq!(wire.deliver().await, 1);
         assert_eq!(storage.links.resolve(&app, &name).await.unwrap(), Some(sha256(&[2])), "round {round}");
