@@ -192,8 +192,9 @@ async fn a_tag_is_not_set_back_by_a_write_that_comes_late() {
         // What the tag will mean is written, and the tag itself stalls on its way.
         wire.fail("PUT", Fault::None);
         wire.fail("PUT", Fault::Stalled);
+        let first = tag(1);
         tokio::select! {
-            _ = storage.links.record(&app, &tag(1)) => panic!("it stalls"),
+            _ = storage.links.record(&app, &first) => panic!("it stalls"),
             () = wire.stalled() => {}
         }
         storage.links.record(&app, &tag(1)).await.unwrap();
