@@ -12,12 +12,12 @@ use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
 use crate::metadata::news::Newspaper;
 use crate::metadata::postgres;
-use crate::metadata::postgres::database::TERM;
 use crate::metadata::signing_keys::SigningKeys;
 use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The parts of open metadata. `metadata.uploads.extend(..)`.
@@ -94,7 +94,8 @@ pub fn named(config: &Config, data: &Path) -> String {
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     if config.postgres.is_on() {
-        let database = postgres::database::Database::open(&config.postgres, TERM).await?;
+        let term = Duration::from_secs(config.postgres.lease_secs);
+        let database = postgres::database::Database::open(&config.postgres, term).await?;
         let shared = Shared { id: database.id(), statements: database.statements() };
         return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
     }

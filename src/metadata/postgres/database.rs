@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long a replica may be silent before others take it for dead.
+/// How long a replica may be silent before others take it for dead, in tests that do not wait for it.
+#[cfg(test)]
 pub const TERM: Duration = Duration::from_secs(10);
 
 /// How long to wait for a connection: a server that is restarted is back by then.
