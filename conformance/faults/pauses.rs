@@ -69,7 +69,11 @@ fn ends_well(world: &World, case: &Case, may_be_later: bool, about: &str) {
         told.header("docker-content-digest").map(str::to_owned)
     };
     let fact = meant();
-    assert!(may_be_later || fact.as_deref() == Some(case.old()), "{}: moved back to {fact:?}; {about}", case.repo);
+    assert!(
+        may_be_later || fact.as_deref() == Some(case.old()),
+        "{}: moved back to {fact:?}; {about}",
+        case.repo
+    );
     let began = Instant::now();
     loop {
         let name = world.tag_in_bucket(&case.repo, TAG);
