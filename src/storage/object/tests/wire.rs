@@ -20,6 +20,9 @@ pub enum Fault {
     Lost,
     /// The answer ends after so many bytes of its body.
     Cut(usize),
+    /// Whoever asks waits for ever, and the server is asked later, by `Wire::deliver`: as when a process or a gateway has
+    /// stood still with the request in its hands.
+    Stalled,
 }
 
 /// A wire. Clones are the same one.
@@ -30,6 +33,7 @@ pub struct Wire(Arc<Mutex<State>>);
 struct State {
     calls: Vec<String>,
     faults: VecDeque<(&'static str, Fault)>,
+    stalled: Vec<(HttpClient, HttpRequest)>,
 }
 
 impl Wire {
@@ -48,6 +52,16 @@ impl Wire {
             }
         }
         counted
+    }
+
+    /// Lets all through that has stalled; how many that were.
+    pub async fn deliver(&self) -> usize {
+        let stalled = std::mem::take(&mut self.0.lock().unwrap().stalled);
+        let count = stalled.len();
+        for (to, request) in stalled {
+            to.execute(request).await.unwrap();
+        }
+        count
     }
 
     fn passes(&self, request: &HttpRequest) -> Option<Fault> {
@@ -81,6 +95,10 @@ impl HttpService for Meddling {
             Some(Fault::Answer(status, body)) => {
                 let body = HttpResponseBody::from(body.to_owned());
                 Ok(http::Response::builder().status(status).body(body).unwrap())
+            }
+            Some(Fault::Stalled) => {
+                self.wire.0.lock().unwrap().stalled.push((self.inner.clone(), request));
+                std::future::pending().await
             }
             Some(Fault::Lost) => {
                 self.inner.execute(request).await?;
