@@ -5,6 +5,7 @@ use crate::oci::repository::Repository;
 use crate::storage::error::{Error, Result};
 use crate::storage::layout;
 use crate::storage::links::{Found, FoundRepository, Link, Links, Name};
+use crate::storage::object::bucket::Listed;
 use crate::storage::object::objects::Objects;
 use crate::storage::object::walk::LINK_BYTES_MAX;
 use crate::storage::object::{repositories, walk};
@@ -40,7 +41,13 @@ impl Links for Objects {
         self.remove(files(&tags)).await?;
         for tag in tags {
             let history = self.bucket.below(&layout::name_folder(repository, tag), None);
-            let removed = history.map(|object| async { self.bucket.remove(&object?.path).await });
+            let removed = history.map(|object| async {
+                match object? {
+                    // Nobody can name it, so nobody can remove it, and it means nothing.
+                    Listed { strange: true, .. } => Ok(()),
+                    object => self.bucket.remove(&object.path).await,
+                }
+            });
             removed.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         }
         self.remove(files(&others)).await
