@@ -140,6 +140,17 @@ impl Bucket {
         Err(why.unwrap_or_else(|| Error::at(path, io::Error::other("it was not tried"))))
     }
 
+    /// Which writing of an object stands there. `None`: it is not there.
+    pub async fn version(&self, path: &str) -> Result<Option<UpdateVersion>> {
+        let looked = async {
+            match self.objects.head(&self.at(path)?).await {
+                Ok(there) => Ok(Some(UpdateVersion { e_tag: there.e_tag, version: there.version })),
+                Err(error) => answer::meaning(path, &error).map_or(Ok(None), Err),
+            }
+        };
+        in_time(path, looked).await
+    }
+
     /// Removes an object; one that is not there is no error.
     pub async fn remove(&self, path: &str) -> Result<()> {
         let removed = async {
