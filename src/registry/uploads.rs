@@ -21,6 +21,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// these bounds.
 const BEAT_LEAST: Duration = Duration::from_secs(1);
 const BEAT_MOST: Duration = Duration::from_mins(1);
+/// How often a session is asked for again that others are writing to, before it is left to whoever purges.
+const TRIES: usize = 3;
 
 /// Bytes on their way in.
 pub struct Chunk {
@@ -118,9 +120,6 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
         }
         Err(error) => {
             turns::end(registry, intent).await;
-            if matches!(error, Error::DigestMismatch { .. }) {
-                drop_session(registry, id).await?; // these bytes can never become right
-            }
             Err(error)
         }
     }
@@ -197,11 +196,7 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
     let Some(bytes) = chunk.bytes else { return Ok(upload) };
     let writing = registry.storage.blobs.stage(Staging { known, ..staging(&upload) }, bytes);
     let staged = match alive(registry, &upload, writing).await {
-        Err(StorageError::StagedLost) => {
-            // A power cut took staged bytes that the session counts. Beginning again is all that is left.
-            drop_session(registry, upload.id).await?;
-            return Err(Error::UploadUnknown);
-        }
+        Err(StorageError::StagedLost) => return Err(lost(registry, &upload).await?),
         staged => staged?,
     };
     if let (Some((_, last)), None) = (chunk.range, &staged.cut)
@@ -248,12 +243,40 @@ async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Out
 
 async fn seal(registry: &Registry, upload: &Upload, digest: &Digest) -> Result<u64> {
     match seal_staging(registry, staging(upload), digest).await {
-        Err(Error::Storage(StorageError::StagedLost)) => {
-            drop_session(registry, upload.id).await?;
-            Err(Error::UploadUnknown)
+        Err(Error::Storage(StorageError::StagedLost)) => Err(lost(registry, upload).await?),
+        Err(mismatch @ Error::DigestMismatch { .. }) => {
+            end_where_it_stands(registry, upload).await?; // these bytes can never become right
+            Err(mismatch)
         }
         sealed => sealed,
     }
+}
+
+/// What is told of a session whose staged bytes are gone. A power cut has taken them, or another replica has moved the
+/// session on from there meanwhile, and has replaced them: then its bytes are the ones that count.
+async fn lost(registry: &Registry, upload: &Upload) -> Result<Error> {
+    Ok(match end_where_it_stands(registry, upload).await? {
+        Some(found) => Error::OutOfOrder { offset: found.offset },
+        // Beginning again is all that is left.
+        None => Error::UploadUnknown,
+    })
+}
+
+/// Ends a session whose bytes are no good, if it stands where `upload` does. `Some`: another replica has moved it on; it
+/// is left alone, and this is where it stands.
+async fn end_where_it_stands(registry: &Registry, upload: &Upload) -> Result<Option<Upload>> {
+    for _ in 0..TRIES {
+        let Some(found) = registry.metadata.uploads.find(&upload.repository, upload.id).await? else { break };
+        if (found.offset, found.checkpoint) != (upload.offset, upload.checkpoint) {
+            return Ok(Some(found));
+        }
+        if registry.metadata.uploads.close_unchanged(&found).await? {
+            registry.storage.blobs.discard(upload.id).await?;
+            break;
+        }
+        // Somebody has told meanwhile that they are writing to it, and may have moved it on by now.
+    }
+    Ok(None)
 }
 
 async fn seal_staging(registry: &Registry, staging: Staging, digest: &Digest) -> Result<u64> {
@@ -279,9 +302,11 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, FixedClock, SystemClock};
     use crate::registry::config::Config;
+    use crate::storage::blobs::{Blob, Blobs};
     use crate::{metadata, storage, stream};
     use bytes::Bytes;
     use std::sync::Arc;
+    use tokio::sync::Notify;
 
     fn chunk() -> Chunk {
         let bytes = Bytes::from_static(b"begun");
@@ -347,6 +372,129 @@ mod tests {
         assert!(matches!(late, Err(Error::OutOfOrder { offset: 5 })), "{late:?}");
     }
 
+    /// Blobs that stand still before they are staged or sealed, as if the process had been stopped there.
+    struct Standing {
+        blobs: Arc<dyn Blobs>,
+        ends: Ends,
+        reached: Notify,
+        goes_on: Notify,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Ends {
+        Well,
+        Lost,
+        Mismatch,
+    }
+
+    #[async_trait::async_trait]
+    impl Blobs for Standing {
+        async fn stat(&self, digest: &Digest) -> storage::error::Result<Option<u64>> {
+            self.blobs.stat(digest).await
+        }
+
+        async fn read(&self, digest: &Digest, from: u64, bytes: u64) -> storage::error::Result<Option<Blob>> {
+            self.blobs.read(digest, from, bytes).await
+        }
+
+        async fn stage(&self, staging: Staging, body: ByteStream) -> storage::error::Result<Staged> {
+            if self.ends == Ends::Lost {
+                self.reached.notify_one();
+                self.goes_on.notified().await;
+                return Err(StorageError::StagedLost);
+            }
+            self.blobs.stage(staging, body).await
+        }
+
+        async fn seal(&self, staging: Staging, digest: &Digest) -> storage::error::Result<Sealed> {
+            self.reached.notify_one();
+            self.goes_on.notified().await;
+            match self.ends {
+                Ends::Well => self.blobs.seal(staging, digest).await,
+                Ends::Lost => Err(StorageError::StagedLost),
+                Ends::Mismatch => Ok(Sealed::Mismatch { actual: begun() }),
+            }
+        }
+
+        async fn put(&self, digest: &Digest, bytes: Bytes) -> storage::error::Result<()> {
+            self.blobs.put(digest, bytes).await
+        }
+
+        async fn discard(&self, upload: UploadId) -> storage::error::Result<()> {
+            self.blobs.discard(upload).await
+        }
+
+        async fn staged_before(&self, unix_secs: u64) -> storage::error::Result<Vec<UploadId>> {
+            self.blobs.staged_before(unix_secs).await
+        }
+    }
+
+    /// Another replica of a registry on the same folder, which stands still where it is told to.
+    async fn standing(
+        of: &Registry,
+        folder: &std::path::Path,
+        clock: &Arc<FixedClock>,
+        ends: Ends,
+    ) -> (Registry, Arc<Standing>) {
+        let opened = storage::open::open(&storage::config::Config::default(), folder).await.unwrap();
+        let (reached, goes_on) = (Notify::new(), Notify::new());
+        let standing = Arc::new(Standing { blobs: opened.blobs.clone(), ends, reached, goes_on });
+        let storage = storage::open::Storage { blobs: Arc::clone(&standing) as _, ..opened };
+        let now = Arc::clone(clock) as Arc<dyn Clock>;
+        (Registry::new(storage, of.metadata.clone(), now, Config::default()), standing)
+    }
+
+    fn begun() -> Digest {
+        crate::oci::hasher::digest(Algorithm::Sha256, b"begun")
+    }
+
+    fn nothing() -> Chunk {
+        Chunk { bytes: None, length: Some(0), range: None }
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_a_session_to_another_replica_leaves_it_alone() {
+        for (ends, finishes) in [(Ends::Lost, false), (Ends::Lost, true), (Ends::Mismatch, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (here, clock) = registry(folder.path()).await;
+            let (there, standing) = standing(&here, folder.path(), &clock, ends).await;
+            let app: Repository = "app".parse().unwrap();
+            for moved_on in [true, false] {
+                let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
+                let of = || Session { repository: &app, id, owner: "" };
+                append(&here, of(), chunk()).await.unwrap();
+                let late = async {
+                    if finishes {
+                        finish(&there, of(), nothing(), &begun()).await.unwrap_err()
+                    } else {
+                        append(&there, of(), chunk()).await.unwrap_err()
+                    }
+                };
+                let meanwhile = async {
+                    standing.reached.notified().await;
+                    if moved_on {
+                        assert_eq!(append(&here, of(), chunk()).await.unwrap().offset, 10);
+                    }
+                    standing.goes_on.notify_one();
+                };
+                let (late, ()) = tokio::join!(late, meanwhile);
+                match (ends, moved_on) {
+                    (Ends::Mismatch, _) => assert!(matches!(late, Error::DigestMismatch { .. }), "{late:?}"),
+                    (_, true) => assert!(matches!(late, Error::OutOfOrder { offset: 10 }), "{late:?}"),
+                    (_, false) => assert!(matches!(late, Error::UploadUnknown), "{late:?}"),
+                }
+                let staged = here.storage.blobs.staged_before(u64::MAX).await.unwrap();
+                if moved_on {
+                    assert_eq!((status(&here, of()).await.unwrap().offset, staged), (10, vec![id]));
+                    cancel(&here, of()).await.unwrap();
+                } else {
+                    assert!(matches!(status(&here, of()).await, Err(Error::UploadUnknown)));
+                    assert_eq!(staged, []);
+                }
+            }
+        }
+    }
+
     #[tokio::test]
     async fn an_upload_is_there_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
@@ -356,7 +504,6 @@ mod tests {
         let id = begin(&registry, &app, Algorithm::Sha256, "user:alice").await.unwrap().id;
         let of = |owner| Session { repository: &app, id, owner };
         append(&registry, of("user:alice"), chunk()).await.unwrap();
-        let nothing = || Chunk { bytes: None, length: Some(0), range: None };
         // Also while its owner writes to it: that it is busy would tell that it is there.
         for busy in [false, true] {
             let _writing = busy.then(|| registry.sessions.hold(id).unwrap());
