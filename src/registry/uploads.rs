@@ -115,7 +115,10 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
     match sealed {
         Ok(size) => {
             mount::hold(registry, repository, digest, size, intent).await?;
-            registry.metadata.uploads.close(id).await?;
+            // The blob is there, and so is the fact: that is what was asked for. A session that stays is purged.
+            if let Err(error) = registry.metadata.uploads.close(id).await {
+                tracing::warn!(%error, upload = %id, "an upload that is finished could not be closed");
+            }
             Ok(())
         }
         Err(error) => {
@@ -301,6 +304,7 @@ fn staging(upload: &Upload) -> Staging {
 mod tests {
     use super::*;
     use crate::clock::{Clock, FixedClock, SystemClock};
+    use crate::metadata::uploads::Uploads;
     use crate::registry::config::Config;
     use crate::storage::blobs::{Blob, Blobs};
     use crate::{metadata, storage, stream};
@@ -493,6 +497,55 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Open uploads of a database that breaks when one is to be closed.
+    struct Unclosed(Arc<dyn Uploads>);
+
+    #[async_trait::async_trait]
+    impl Uploads for Unclosed {
+        async fn open(&self, upload: &Upload, uploads_max: u64) -> metadata::error::Result<Opened> {
+            self.0.open(upload, uploads_max).await
+        }
+
+        async fn find(&self, of: &Repository, id: UploadId) -> metadata::error::Result<Option<Upload>> {
+            self.0.find(of, id).await
+        }
+
+        async fn extend(&self, upload: &Upload, to: Progress) -> metadata::error::Result<bool> {
+            self.0.extend(upload, to).await
+        }
+
+        async fn is_open(&self, id: UploadId) -> metadata::error::Result<bool> {
+            self.0.is_open(id).await
+        }
+
+        async fn close(&self, _: UploadId) -> metadata::error::Result<bool> {
+            Err(metadata::error::Error::Unreachable("it breaks just now".into()))
+        }
+
+        async fn close_unchanged(&self, upload: &Upload) -> metadata::error::Result<bool> {
+            self.0.close_unchanged(upload).await
+        }
+
+        async fn stale(&self, touched: u64, count: usize) -> metadata::error::Result<Vec<Upload>> {
+            self.0.stale(touched, count).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_is_stored_is_stored_though_its_upload_cannot_be_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut registry, clock) = registry(folder.path()).await;
+        registry.metadata.uploads = Arc::new(Unclosed(Arc::clone(&registry.metadata.uploads)));
+        let app: Repository = "app".parse().unwrap();
+        let id = begin(&registry, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let of = || Session { repository: &app, id, owner: "" };
+        finish(&registry, of(), chunk(), &begun()).await.unwrap();
+        assert_eq!(registry.metadata.blobs.size(&app, &begun()).await.unwrap(), Some(5));
+        clock.advance(registry.config.upload_idle_secs + 60);
+        assert_eq!(crate::registry::stale::purge(&registry, &|| true).await.unwrap(), 1);
+        assert_eq!(registry.metadata.blobs.size(&app, &begun()).await.unwrap(), Some(5));
     }
 
     #[tokio::test]
