@@ -140,7 +140,9 @@ pub async fn whole(
     // It has no session; so it is not taken for what an earlier process has left.
     let _held = registry.sessions.hold(id);
     let algorithm = digest.algorithm();
-    let staging = Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest) };
+    let shown_each = Some(beat(registry));
+    let staging =
+        Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest), shown_each };
     let (intent, staged) = tokio::join!(intend(registry, repository, digest), async {
         match chunk.bytes {
             Some(bytes) => match registry.storage.blobs.stage(staging, bytes).await? {
@@ -221,16 +223,21 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
     }
 }
 
-/// Tells now and then that somebody writes to a session, for as long as the writing takes: to other replicas it looks
-/// idle until the end of the body.
-async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Output = T>) -> T {
-    let beat = (Duration::from_secs(registry.config.upload_idle_secs) / 4).clamp(BEAT_LEAST, BEAT_MOST);
+/// How often others are shown that an upload is not left behind.
+fn beat(registry: &Registry) -> Duration {
+    (Duration::from_secs(registry.config.upload_idle_secs) / 4).clamp(BEAT_LEAST, BEAT_MOST)
+}
+
+/// Tells now and then that somebody is at work on a session, for as long as that takes: to other replicas it looks idle
+/// until the body has ended, and while a large blob finds its place.
+async fn alive<T>(registry: &Registry, upload: &Upload, work: impl Future<Output = T>) -> T {
+    let beat = beat(registry);
     let mut ticks = tokio::time::interval_at(Instant::now() + beat, beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut writing = pin!(writing);
+    let mut work = pin!(work);
     loop {
         tokio::select! {
-            written = &mut writing => return written,
+            done = &mut work => return done,
             _ = ticks.tick() => {}
         }
         let (offset, checkpoint) = (upload.offset, upload.checkpoint);
@@ -238,14 +245,14 @@ async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Out
         // Whether it still stands where it did is asked at the end. The next beat comes, if this one could not be told.
         let told = registry.metadata.uploads.extend(upload, Progress { offset, checkpoint, touched });
         tokio::select! {
-            written = &mut writing => return written,
+            done = &mut work => return done,
             _ = told => {}
         }
     }
 }
 
 async fn seal(registry: &Registry, upload: &Upload, digest: &Digest) -> Result<u64> {
-    match seal_staging(registry, staging(upload), digest).await {
+    match alive(registry, upload, seal_staging(registry, staging(upload), digest)).await {
         Err(Error::Storage(StorageError::StagedLost)) => Err(lost(registry, upload).await?),
         Err(mismatch @ Error::DigestMismatch { .. }) => {
             end_where_it_stands(registry, upload).await?; // these bytes can never become right
@@ -297,7 +304,7 @@ async fn drop_session(registry: &Registry, id: UploadId) -> Result<()> {
 
 fn staging(upload: &Upload) -> Staging {
     let Upload { id, offset, algorithm, checkpoint, .. } = *upload;
-    Staging { upload: id, offset, algorithm, checkpoint, known: None }
+    Staging { upload: id, offset, algorithm, checkpoint, known: None, shown_each: None }
 }
 
 #[cfg(test)]
@@ -353,6 +360,30 @@ mod tests {
         let (appended, ()) =
             tokio::join!(append(&registry, Session { repository: &app, id, owner: "" }, slow), watch);
         assert_eq!(appended.unwrap().offset, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_not_idle_while_its_blob_finds_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, clock) = registry(folder.path()).await;
+        let (there, standing) = standing(&here, folder.path(), &clock, Ends::Well).await;
+        let app: Repository = "app".parse().unwrap();
+        let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let of = || Session { repository: &app, id, owner: "" };
+        let watch = async {
+            standing.reached.notified().await;
+            clock.advance(here.config.upload_idle_secs + 60);
+            let before = clock.unix_secs() - 1;
+            while !here.metadata.uploads.stale(before, 9).await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(crate::registry::stale::purge(&here, &|| true).await.unwrap(), 0);
+            standing.goes_on.notify_one();
+        };
+        let digest = begun();
+        let (finished, ()) = tokio::join!(finish(&there, of(), chunk(), &digest), watch);
+        finished.unwrap();
+        assert_eq!(here.metadata.blobs.size(&app, &digest).await.unwrap(), Some(5));
     }
 
     #[tokio::test]
