@@ -8,7 +8,7 @@ use crate::metadata::accounts::Accounts;
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::Begun;
 use crate::metadata::postgres::columns::{
-    answer, column, count, damaged, last, number, shelf_and_name, unsigned,
+    answer, column, count, damaged, last, number, shelf_and_name, shelves, unsigned,
 };
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::intents::Beginning;
@@ -35,10 +35,6 @@ pub const LIST: &str = "SELECT name, version::text, document, followed FROM (\
         FROM (SELECT name, version, document FROM holdfast.records WHERE shelf = $1 AND name > $2 \
             ORDER BY name LIMIT $3 + 1) AS page) AS page \
     WHERE bytes_before < $4 AND place <= $3 ORDER BY name";
-
-/// Names whose changes were adopted.
-const PENDING: &str = "SELECT shelf, name FROM holdfast.record_intents WHERE replica = $1 AND adopted \
-    ORDER BY begun LIMIT $2";
 
 /// When a token was last used.
 pub const LAST_USED: &str = "SELECT used FROM holdfast.token_uses WHERE shelf = 'tokens' AND name = $1";
@@ -100,10 +96,11 @@ impl Accounts for Database {
     }
 
     async fn pending(&self, count_max: usize) -> Result<Vec<(Shelf, String)>> {
-        let me = self.replica.id();
-        self.adopt(me).await?;
-        let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
-        self.read(asked).await?.iter().map(shelf_and_name).collect()
+        let asked = Statement::new("SELECT shelf, name FROM holdfast.pending_records($1, $2, $3)")
+            .bind(self.replica.id())
+            .bind(shelves())
+            .bind(count(count_max));
+        self.write(asked).await?.iter().filter_map(|row| shelf_and_name(row).transpose()).collect()
     }
 
     async fn used(&self, uses: &[(String, u64)]) -> Result<()> {

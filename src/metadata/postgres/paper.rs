@@ -48,11 +48,11 @@ impl Paper {
         for row in &rows {
             let Some(number) = column(row, "number")? else { break };
             last = number;
-            if column::<Uuid>(row, "process")? != process {
-                let named = shelf_and_name(row)?;
-                if !records.contains(&named) {
-                    records.push(named);
-                }
+            if column::<Uuid>(row, "process")? != process
+                && let Some(named) = shelf_and_name(row)?
+                && !records.contains(&named)
+            {
+                records.push(named);
             }
         }
         self.last = last;

@@ -71,3 +71,26 @@ async fn what_was_missed_may_be_anything() {
     scratch.run("UPDATE holdfast.registry SET last_change = 7, changes_trimmed = 0").await;
     assert_eq!(next(&b).await, News::Anything);
 }
+
+#[tokio::test]
+async fn what_a_newer_program_keeps_is_passed_over() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (a, b, dead) = (scratch.open(TERM).await, scratch.open(TERM).await, scratch.open(TERM).await);
+    scratch.run("SELECT holdfast.tell_change('robots', 'r2', gen_random_uuid())").await;
+    keep(&a, "x").await;
+    assert_eq!(next(&b).await, users(["x"]));
+    let id = dead.replica.id();
+    for record in ["'robots', 'r2'", "'users', 'alice'"] {
+        scratch.run(&format!("SELECT holdfast.begin_record({record}, '{id}')")).await;
+    }
+    let ended = "UPDATE holdfast.replicas SET lease_ends = now() - interval '1 second' WHERE id =";
+    scratch.run(&format!("{ended} '{id}'")).await;
+    for _ in 0..2 {
+        assert_eq!(Accounts::pending(&*b, 9).await.unwrap(), [(Shelf::Users, "alice".to_owned())]);
+    }
+    let left = "SELECT count(*) FROM holdfast.record_intents JOIN holdfast.replicas ON id = replica \
+        WHERE shelf = 'robots' AND NOT adopted AND lease_ends < now()";
+    assert_eq!(scratch.number(left).await, 1, "it is for whoever knows what it is");
+    dead.replica.beat().await.unwrap();
+    assert_ne!(dead.replica.id(), id, "it was taken for dead");
+}
