@@ -18,6 +18,7 @@ use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The parts of open metadata. `metadata.uploads.extend(..)`.
@@ -52,6 +53,8 @@ pub struct Metadata {
 pub struct Shared {
     /// Tells it from others, for whoever must know which one belongs to a storage.
     pub id: Uuid,
+    /// How long a process may be silent before others take it for dead.
+    pub term: Duration,
     /// How many statements this process has sent to it for callers.
     pub statements: Arc<AtomicU64>,
 }
@@ -76,7 +79,7 @@ pub fn folder(config: &Config, data: &Path) -> PathBuf {
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     if config.postgres.is_on() {
         let database = postgres::database::Database::open(&config.postgres, TERM).await?;
-        let shared = Shared { id: database.id(), statements: database.statements() };
+        let shared = Shared { id: database.id(), term: TERM, statements: database.statements() };
         return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
     }
     let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;
