@@ -4,29 +4,19 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{IoSlice, Write as _};
+use std::io::Write as _;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::Bench;
-use crate::client::{Conn, Res, with_digest};
+use crate::client::{Conn, Res};
 use crate::payload::{Large, LargeMaker};
+use crate::push::{self, How};
 use crate::servers::{Kind, Server, process_cpu};
 use crate::table::{Demand, Line, Sample, median};
 
 const NAME: &str = "bench/large";
-/// Docker copies through a buffer of 32 KiB, each of which becomes a chunk.
-const CHUNK: usize = 32 << 10;
-
-/// How a blob is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// POST, one PATCH without a length, PUT.
-    Streamed,
-    /// POST, PUT with the body.
-    Whole,
-}
 
 /// Wall and CPU of both ways, beside the bare parts.
 pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
@@ -86,48 +76,11 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
 fn measure(server: &Server, large: &Large, how: How) -> Res<(Sample, f64)> {
     let mut conn = Conn::open(server.addr)?;
     let (cpu, began) = (server.cpu()?, Instant::now());
-    push(&mut conn, NAME, large, how)?;
+    push::large(&mut conn, NAME, large, how)?;
     let (wall, cpu) = (began.elapsed().as_secs_f64(), server.cpu()? - cpu);
     let began = Instant::now();
     File::open(server.blob_file(&large.digest))?.sync_data()?;
     Ok((Sample { work: large.length as f64 / 1e9, wall, cpu }, began.elapsed().as_secs_f64()))
-}
-
-/// Pushes a large blob.
-pub fn push(conn: &mut Conn, name: &str, large: &Large, how: How) -> Res<()> {
-    let mut location = conn.upload(name)?;
-    let kind = "Content-Type: application/octet-stream\r\n";
-    match how {
-        How::Whole => {
-            let headers = format!("{kind}Content-Length: {}\r\n", large.length);
-            conn.send_head("PUT", &with_digest(&location, &large.digest), &headers)?;
-            for piece in large.pieces() {
-                conn.body(&mut [IoSlice::new(piece)])?;
-            }
-        }
-        How::Streamed => {
-            conn.send_head("PATCH", &location, &format!("{kind}Transfer-Encoding: chunked\r\n"))?;
-            for piece in large.pieces() {
-                send_chunks(conn, piece)?;
-            }
-            conn.body(&mut [IoSlice::new(b"0\r\n\r\n")])?;
-            let answer = conn.answer()?.expect(202, "PATCH of a large blob")?;
-            location = answer.location.unwrap_or(location);
-            conn.send("PUT", &with_digest(&location, &large.digest), "", b"")?;
-        }
-    }
-    conn.answer()?.expect(201, "PUT of a large blob")?;
-    Ok(())
-}
-
-fn send_chunks(conn: &mut Conn, piece: &[u8]) -> Res<()> {
-    let (full, last) = (format!("{CHUNK:x}\r\n"), format!("{:x}\r\n", piece.len() % CHUNK));
-    let mut slices = Vec::with_capacity(3 * piece.len().div_ceil(CHUNK));
-    for chunk in piece.chunks(CHUNK) {
-        let size = if chunk.len() == CHUNK { &full } else { &last };
-        slices.extend([size.as_bytes(), chunk, b"\r\n"].map(IoSlice::new));
-    }
-    conn.body(&mut slices)
 }
 
 /// A bare part in this process: one thread, nothing else.

@@ -11,10 +11,14 @@
 mod blob;
 mod client;
 mod layout;
+mod load;
 mod memory;
 mod pages;
+#[allow(dead_code, reason = "the rows of `shared` need more of it")]
 mod payload;
+mod programs;
 mod pull;
+mod push;
 mod reads;
 mod servers;
 mod small;
@@ -28,6 +32,9 @@ use client::Res;
 use servers::{Kind, Server};
 use table::Line;
 
+/// What a reader of the table must know.
+const NOTES: &str = "docker-registry runs without its access log, and syncs files but not the folders that name them; Holdfast logs \
+     each request and syncs both. The client shares the cores.";
 const ROWS: [&str; 7] = ["push-small", "head", "pull", "push", "pages", "memory", "start"];
 
 /// What a row is given: where it may write, how much it may do, and which servers there are.
@@ -99,9 +106,9 @@ fn run() -> Res<()> {
         tiny_files: tiny_files(&dir).join(&own),
         dir: dir.join(&own),
         quick,
-        holdfast: holdfast(),
-        registry: find("docker-registry"),
-        nginx: find("nginx"),
+        holdfast: programs::holdfast(),
+        registry: programs::find("docker-registry"),
+        nginx: programs::find("nginx"),
     };
     for (kind, how) in [
         (Kind::Holdfast, "set HOLDFAST_BIN to the built program"),
@@ -117,7 +124,10 @@ fn run() -> Res<()> {
     }
     std::fs::create_dir_all(&bench.dir)?;
     warn_of_room(&bench)?;
-    let header = table::header(&bench);
+    let named = [Kind::Holdfast, Kind::Registry, Kind::Nginx].map(|kind| {
+        bench.binary(kind).map_or_else(|| format!("{}: not here", kind.name()), programs::version)
+    });
+    let header = table::header(&named, NOTES, bench.quick);
     let began = Instant::now();
     let outcome = all_rows(&bench, &rows);
     let _ = std::fs::remove_dir_all(&bench.dir);
@@ -200,18 +210,6 @@ fn arguments() -> Res<(Vec<String>, bool, PathBuf)> {
     Ok((rows, quick, dir))
 }
 
-fn holdfast() -> Option<PathBuf> {
-    let built = option_env!("CARGO_BIN_EXE_holdfast").map(PathBuf::from);
-    std::env::var_os("HOLDFAST_BIN").map(PathBuf::from).or(built).filter(|path| path.is_file())
-}
-
-/// A program on the PATH or in the folders of system services, which are not on every user's PATH.
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| path.is_file())
-}
-
 /// The system's memory file system if a million tiny files find room there; `dir` otherwise.
 fn tiny_files(dir: &Path) -> PathBuf {
     let memory = Path::new("/dev/shm");
@@ -239,14 +237,4 @@ fn warn_of_room(bench: &Bench) -> Res<()> {
         bench.say(&format!("only {free} GB free in {}: rows may fail (--dir)", bench.dir.display()));
     }
     Ok(())
-}
-
-/// The first line of `program --version`, for the header.
-pub fn version(program: &Path) -> String {
-    let flag = if program.ends_with("nginx") { "-v" } else { "--version" };
-    let Ok(output) = Command::new(program).arg(flag).env_remove("HOLDFAST_BIN").output() else {
-        return "unknown version".into();
-    };
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).lines().next().unwrap_or("unknown version").to_owned()
 }

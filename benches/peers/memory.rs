@@ -1,14 +1,11 @@
 //! Row: the most memory resident while 32 clients push 256 MB each at once, to a server just started.
 
-use std::thread;
-use std::time::Instant;
-
 use crate::Bench;
-use crate::blob::{self, How};
-use crate::client::{Conn, Res};
+use crate::client::Res;
+use crate::load;
 use crate::payload::{Large, LargeMaker};
-use crate::servers::{Kind, Server};
-use crate::table::{Demand, Line, Sample};
+use crate::servers::Kind;
+use crate::table::{Demand, Line};
 
 const AT_ONCE: usize = 32;
 
@@ -22,7 +19,7 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
         let folder = bench.dir.join(format!("memory-{kind:?}"));
         let Some(server) = bench.start(kind, &folder)? else { continue };
         let (_, before) = server.memory()?;
-        let sample = measure(&server, &larges)?;
+        let sample = load::pushes(server.addr, &larges, || server.cpu())?;
         let (peak, now) = server.memory()?;
         bench.say(&format!(
             "{AT_ONCE} pushes at once, {}: {before:.0} MiB before, {peak:.0} at most, {now:.0} after; {:.1} s",
@@ -39,24 +36,4 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
     let peak = Line::new(&work, "MiB resident, at most").plain(peaks).beside(after.join("; "));
     let rate = Line::new(&work, "MB/s").samples(samples, |sample| sample.rate() * 1e3);
     Ok(vec![peak.demand(&Demand::AtMost(96.0)), rate.demand(&Demand::Told)])
-}
-
-fn measure(server: &Server, larges: &[Large]) -> Res<Sample> {
-    let (cpu, began) = (server.cpu()?, Instant::now());
-    thread::scope(|scope| -> Res<()> {
-        let pushers: Vec<_> = larges
-            .iter()
-            .enumerate()
-            .map(|(number, large)| {
-                scope.spawn(move || {
-                    let name = format!("bench/memory-{number}");
-                    blob::push(&mut Conn::open(server.addr)?, &name, large, How::Streamed)
-                })
-            })
-            .collect();
-        pushers.into_iter().try_for_each(|pusher| pusher.join().map_err(|_| "a pusher panicked")?)
-    })?;
-    let (wall, cpu) = (began.elapsed().as_secs_f64(), server.cpu()? - cpu);
-    let bytes: u64 = larges.iter().map(|large| large.length).sum();
-    Ok(Sample { work: bytes as f64 / 1e9, wall, cpu })
 }

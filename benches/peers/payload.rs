@@ -28,7 +28,7 @@ pub struct Image {
 
 /// A large blob as a block that repeats and a tail of its own: no memory or hashing for each one.
 pub struct Large {
-    block: Arc<Vec<u8>>,
+    block: Arc<[u8]>,
     tail: [u8; 16],
     /// Bytes.
     pub length: u64,
@@ -38,7 +38,7 @@ pub struct Large {
 
 /// Many blobs of one length.
 pub struct LargeMaker {
-    block: Arc<Vec<u8>>,
+    block: Arc<[u8]>,
     hashed: Sha256,
     length: u64,
     next: u64,
@@ -116,8 +116,7 @@ impl LargeMaker {
     pub fn new(seed: u64, length: u64) -> LargeMaker {
         let mut block = vec![0; 64 << 20];
         fill(seed << 32, &mut block);
-        let mut maker =
-            LargeMaker { block: Arc::new(block), hashed: Sha256::new(), length, next: seed << 32 };
+        let mut maker = LargeMaker { block: block.into(), hashed: Sha256::new(), length, next: seed << 32 };
         let mut hashed = Sha256::new();
         pieces(&maker.block, length - 16).for_each(|piece| hashed.update(piece));
         maker.hashed = hashed;
@@ -138,6 +137,16 @@ impl Large {
     /// The bytes in pieces of at most 1 MiB.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         pieces(&self.block, self.length - self.tail.len() as u64).chain(std::iter::once(&self.tail[..]))
+    }
+
+    /// The block that repeats; all bytes but the last 16.
+    pub fn block(&self) -> Arc<[u8]> {
+        Arc::clone(&self.block)
+    }
+
+    /// The last bytes.
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
     }
 }
 

@@ -1,13 +1,11 @@
 //! Row: GET of a 1 GB blob, one and four at once, beside nginx with sendfile on the very same bytes. The servers
 //! take turns, pass by pass, so that a slow moment of the machine meets all of them.
 
-use std::thread;
-use std::time::Instant;
-
 use crate::Bench;
-use crate::blob;
 use crate::client::{Conn, Res};
+use crate::load;
 use crate::payload::LargeMaker;
+use crate::push::{self, How};
 use crate::servers::{Kind, Server};
 use crate::table::{Demand, Line, Sample, digits};
 
@@ -20,7 +18,7 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
     let mut servers = Vec::new();
     for kind in bench.registries() {
         let Some(server) = bench.start(kind, &bench.dir.join(format!("pull-{kind:?}")))? else { continue };
-        blob::push(&mut Conn::open(server.addr)?, NAME, &large, blob::How::Whole)?;
+        push::large(&mut Conn::open(server.addr)?, NAME, &large, How::Whole)?;
         let path = format!("/v2/{NAME}/blobs/{}", large.digest);
         servers.push((server, path));
     }
@@ -48,7 +46,7 @@ fn compare(
     let mut taken: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
     for _ in 0..passes {
         for ((server, path), taken) in servers.iter().zip(&mut taken) {
-            taken.push(pass(server, path, length, at_once)?);
+            taken.push(load::whole(server.addr, path, length, at_once, || server.cpu())?);
         }
     }
     let of = |kind: Kind| {
@@ -72,32 +70,10 @@ fn compare(
         let (rate, each) = (nginx.rate() * 1e3, nginx.cpu_each());
         speed = speed
             .beside(format!("nginx {} ({:.2} s, CPU {:.2} s)", digits(rate), nginx.wall, nginx.cpu))
-            .demand(&Demand::AtLeast(rate, "nginx"));
+            .demand(&Demand::AtLeast(rate, "nginx".into()));
         cpu = cpu
             .beside(format!("nginx {}", digits(each)))
             .demand(&Demand::AtMostOf(each * 1.6, "1.6 × nginx"));
     }
     Ok(vec![speed, cpu])
-}
-
-/// Everyone reads the whole blob once, through one buffer of 1 MiB each.
-fn pass(server: &Server, path: &str, length: u64, at_once: usize) -> Res<Sample> {
-    let mut conns =
-        (0..at_once).map(|_| Conn::with_buffer(server.addr, 1 << 20)).collect::<Res<Vec<Conn>>>()?;
-    let (cpu, began) = (server.cpu()?, Instant::now());
-    thread::scope(|scope| -> Res<()> {
-        let readers: Vec<_> = conns
-            .iter_mut()
-            .map(|conn| {
-                scope.spawn(move || -> Res<()> {
-                    conn.send("GET", path, "", b"")?;
-                    let answer = conn.answer()?.expect(200, "GET of a large blob")?;
-                    if answer.length == length { Ok(()) } else { Err("a blob of another length".into()) }
-                })
-            })
-            .collect();
-        readers.into_iter().try_for_each(|reader| reader.join().map_err(|_| "a reader panicked")?)
-    })?;
-    let (wall, cpu) = (began.elapsed().as_secs_f64(), server.cpu()? - cpu);
-    Ok(Sample { work: at_once as f64 * length as f64 / 1e9, wall, cpu })
 }

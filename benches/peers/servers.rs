@@ -62,20 +62,29 @@ impl Server {
     /// Starts the program with a folder of its own and its storage in `root`, and waits until it is ready.
     pub fn start(kind: Kind, binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
         let server = match kind {
-            Kind::Holdfast => holdfast(binary, folder, root),
-            // The port was free a moment ago; another process may have taken it since.
-            Kind::Registry => registry(binary, folder, root).or_else(|_| registry(binary, folder, root)),
-            Kind::Nginx => nginx(binary, folder, root).or_else(|_| nginx(binary, folder, root)),
+            Kind::Holdfast => {
+                holdfast(binary, folder, &[("HOLDFAST_STORAGE_FILESYSTEM_ROOT", &root.display().to_string())])
+            }
+            Kind::Registry => {
+                registry(binary, folder, &format!("filesystem: {{rootdirectory: \"{}\"}}", root.display()))
+            }
+            Kind::Nginx => {
+                let root = root.display();
+                nginx(
+                    binary,
+                    folder,
+                    &format!("sendfile on;\nserver {{ listen @LISTEN@; root {root}; @UP@ }}"),
+                )
+            }
         };
-        server.map_err(|error| format!("{} did not start: {error}", kind.name()).into())
+        let mut server = server?;
+        server.root = root.to_owned();
+        Ok(server)
     }
 
     /// User and system seconds so far, of the process with all its threads and of its children.
     pub fn cpu(&self) -> Res<f64> {
-        let pid = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let children = children.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
-        std::iter::once(pid).chain(children).map(process_cpu).sum()
+        family_cpu(self.child.id())
     }
 
     /// The most memory that was resident so far and what is now, in MiB.
@@ -138,10 +147,25 @@ impl Drop for Server {
 
 /// User and system seconds of one process so far.
 pub fn process_cpu(pid: u32) -> Res<f64> {
+    ticks(pid, 2)
+}
+
+/// The same of a process, of its children, and of those that have ended.
+pub fn family_cpu(pid: u32) -> Res<f64> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().map(str::parse).collect::<Result<Vec<u32>, _>>()?;
+    // One that has ended since is counted by its parent the next time.
+    let children: f64 = children.into_iter().map(|child| process_cpu(child).unwrap_or_default()).sum();
+    Ok(ticks(pid, 4)? + children)
+}
+
+/// Seconds out of a process's `stat`: the 14th field and as many as are asked for: user and system ticks of its own,
+/// then of its children that have ended.
+fn ticks(pid: u32, count: usize) -> Res<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name stands in brackets and may hold anything; user and system ticks are the 14th and 15th field.
+    // The name stands in brackets and may hold anything.
     let (_, fields) = stat.rsplit_once(") ").ok_or("an unreadable stat")?;
-    let ticks: f64 = fields.split(' ').skip(11).take(2).map(|field| field.parse().unwrap_or(0.0)).sum();
+    let ticks: f64 = fields.split(' ').skip(11).take(count).map(|field| field.parse().unwrap_or(0.0)).sum();
     Ok(ticks / ticks_a_second())
 }
 
@@ -153,12 +177,14 @@ fn ticks_a_second() -> f64 {
     })
 }
 
-fn holdfast(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
+/// Holdfast on a folder of its own, with these settings beside its defaults.
+pub fn holdfast(binary: &Path, folder: &Path, settings: &[(&str, &str)]) -> Res<Server> {
+    fs::create_dir_all(folder)?;
     let began = Instant::now();
     let mut child = Command::new(binary)
         .args(["serve", "--open", "--listen", "127.0.0.1:0", "--data"])
         .arg(folder)
-        .env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", root)
+        .envs(settings.iter().copied())
         .env_remove("HOLDFAST_BIN") // not a setting of the server, which refuses unknown ones
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -181,8 +207,14 @@ fn holdfast(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
         let _ = child.kill();
         return Err(format!("it said {line:?} and ended with {}", child.wait()?).into());
     };
-    let root = root.to_owned();
-    let server = Server { kind: Kind::Holdfast, addr, root, started_in: 0.0, child, _stdout: Some(stdout) };
+    let server = Server {
+        kind: Kind::Holdfast,
+        addr,
+        root: PathBuf::new(),
+        started_in: 0.0,
+        child,
+        _stdout: Some(stdout),
+    };
     server.ready("/readyz", began)
 }
 
@@ -195,30 +227,43 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
 
-fn registry(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
+/// docker-registry with its files in a folder; `storage` is the driver's line of its configuration.
+pub fn registry(binary: &Path, folder: &Path, storage: &str) -> Res<Server> {
+    fs::create_dir_all(folder)?;
+    // The port was free a moment ago; another process may have taken it since.
+    registry_once(binary, folder, storage).or_else(|_| registry_once(binary, folder, storage))
+}
+
+fn registry_once(binary: &Path, folder: &Path, storage: &str) -> Res<Server> {
     let addr = free_port()?;
     let config = folder.join("peers.yml");
     let text = format!(
         r#"version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
-  filesystem: {{rootdirectory: "{}"}}
+  {storage}
   delete: {{enabled: true}}
   cache: {{blobdescriptor: inmemory}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
 http: {{addr: "{addr}", relativeurls: true}}
-"#,
-        root.display(),
+"#
     );
     fs::write(&config, text)?;
     let began = Instant::now();
     let child = quiet(Command::new(binary).arg("serve").arg(&config)).spawn()?;
-    let root = root.to_owned();
-    let server = Server { kind: Kind::Registry, addr, root, started_in: 0.0, child, _stdout: None };
+    let (kind, root) = (Kind::Registry, PathBuf::new());
+    let server = Server { kind, addr, root, started_in: 0.0, child, _stdout: None };
     server.ready("/v2/", began)
 }
 
-fn nginx(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
+/// nginx with its files in a folder; `http` is what it serves: `@LISTEN@` stands for where, and `@UP@` is part of the
+/// server in it.
+pub fn nginx(binary: &Path, folder: &Path, http: &str) -> Res<Server> {
+    fs::create_dir_all(folder)?;
+    nginx_once(binary, folder, http).or_else(|_| nginx_once(binary, folder, http))
+}
+
+fn nginx_once(binary: &Path, folder: &Path, http: &str) -> Res<Server> {
     let addr = free_port()?;
     let own = folder.join("peers.nginx");
     fs::create_dir_all(&own)?;
@@ -228,16 +273,15 @@ fn nginx(binary: &Path, folder: &Path, root: &Path) -> Res<Server> {
     let text = format!(
         "daemon off;\nuser root;\nworker_processes 1;\npid {own}/pid;\nerror_log stderr crit;\n\
          events {{ worker_connections 64; }}\n\
-         http {{\naccess_log off;\nsendfile on;\nkeepalive_requests 1000000;\n{temporary}\
-         server {{ listen {addr}; root {root}; location = /up {{ return 200; }} }}\n}}\n",
+         http {{\naccess_log off;\nkeepalive_requests 1000000;\n{temporary}{http}\n}}\n",
         own = own.display(),
-        root = root.display(),
+        http = http.replace("@LISTEN@", &addr.to_string()).replace("@UP@", "location = /up { return 200; }"),
     );
     let config = own.join("nginx.conf");
     fs::write(&config, text)?;
     let began = Instant::now();
     let child = quiet(Command::new(binary).args(["-e", "stderr", "-c"]).arg(&config)).spawn()?;
-    let (kind, root) = (Kind::Nginx, root.to_owned());
+    let (kind, root) = (Kind::Nginx, PathBuf::new());
     let server = Server { kind, addr, root, started_in: 0.0, child, _stdout: None };
     server.ready("/up", began)
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Bench;
 use crate::client::{Conn, Res};
 use crate::payload::{self, Image, MANIFEST};
+use crate::push;
 use crate::servers::{Kind, Server};
 use crate::table::{Demand, Line, Sample};
 
@@ -64,7 +65,7 @@ fn measure(bench: &Bench, server: &Server, shared: bool) -> Res<Sample> {
                     while began.elapsed() < patience {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let Some(image) = images.get(number) else { break };
-                        push(&mut conns, &name, &format!("v{number}"), image)?;
+                        push::image(&mut conns, &name, &format!("v{number}"), image)?;
                         pushed += 1;
                     }
                     Ok((pushed, began.elapsed()))
@@ -90,7 +91,7 @@ fn measure(bench: &Bench, server: &Server, shared: bool) -> Res<Sample> {
 fn warm(server: &Server, name: &str, pusher: usize, image: &Image) -> Res<[Conn; 3]> {
     let mut conns = [Conn::open(server.addr)?, Conn::open(server.addr)?, Conn::open(server.addr)?];
     let tag = format!("warm{pusher}");
-    push(&mut conns, name, &tag, image)?;
+    push::image(&mut conns, name, &tag, image)?;
     let accept = format!("Accept: {MANIFEST}\r\n"); // without it docker-registry hides OCI manifests
     conns[0].send("GET", &format!("/v2/{name}/manifests/{tag}"), &accept, b"")?;
     let (answer, body) = conns[0].answer_body()?;
@@ -101,28 +102,6 @@ fn warm(server: &Server, name: &str, pusher: usize, image: &Image) -> Res<[Conn;
         return Err("what came back is not what was pushed".into());
     }
     Ok(conns)
-}
-
-/// Pushes an image; the layers go side by side over the three connections.
-pub fn push(conns: &mut [Conn; 3], name: &str, tag: &str, image: &Image) -> Res<()> {
-    for conn in conns.iter_mut() {
-        conn.send_upload(name)?;
-    }
-    for (conn, layer) in conns.iter_mut().zip(&image.layers) {
-        let location = conn.answer_upload()?;
-        conn.send_blob(&location, &layer.digest, &layer.bytes)?;
-    }
-    for conn in conns.iter_mut() {
-        conn.answer()?.expect(201, "PUT of a layer")?;
-    }
-    let conn = &mut conns[0];
-    let location = conn.upload(name)?;
-    conn.send_blob(&location, &image.config.digest, &image.config.bytes)?;
-    conn.answer()?.expect(201, "PUT of a config")?;
-    let kind = format!("Content-Type: {MANIFEST}\r\n");
-    conn.send("PUT", &format!("/v2/{name}/manifests/{tag}"), &kind, &image.manifest.bytes)?;
-    conn.answer()?.expect(201, "PUT of a manifest")?;
-    Ok(())
 }
 
 fn make(count: usize) -> Vec<Image> {

@@ -5,9 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-use crate::Bench;
-use crate::servers::Kind;
-
 /// An amount of work, how long it took, and the server's CPU seconds for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
@@ -71,7 +68,7 @@ pub enum Demand {
     /// At most this, in the figure's unit.
     AtMost(f64),
     /// At least this much, where the figure beside sets it.
-    AtLeast(f64, &'static str),
+    AtLeast(f64, String),
     /// At most this much, where the figure beside sets it.
     AtMostOf(f64, &'static str),
 }
@@ -115,7 +112,7 @@ impl Line {
                 (format!("≤ {most:.2} × docker-registry"), ratio.map(|ratio| ratio <= most))
             }
             Demand::AtMost(most) => (format!("≤ {}", digits(most)), value.map(|value| value <= most)),
-            Demand::AtLeast(least, why) => {
+            Demand::AtLeast(least, ref why) => {
                 (format!("≥ {} ({why})", digits(least)), value.map(|value| value >= least))
             }
             Demand::AtMostOf(most, why) => {
@@ -184,8 +181,8 @@ pub fn render(lines: &[Line]) -> String {
     text
 }
 
-/// Where and with what the run was made.
-pub fn header(bench: &Bench) -> String {
+/// Where and with what the run was made; `named` are the programs, `notes` what else a reader must know.
+pub fn header(named: &[String], notes: &str, quick: bool) -> String {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
     let date =
         date.map_or_else(|_| String::new(), |out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
@@ -203,9 +200,8 @@ pub fn header(bench: &Bench) -> String {
         kernel.trim(),
         load.join(" "),
     );
-    for kind in [Kind::Holdfast, Kind::Registry, Kind::Nginx] {
-        let found = bench.binary(kind).map_or_else(|| format!("{}: not here", kind.name()), crate::version);
-        let _ = write!(text, "{found}; ");
+    for name in named {
+        let _ = write!(text, "{name}; ");
     }
     let settings: Vec<String> = std::env::vars()
         .filter(|(key, _)| key.starts_with("HOLDFAST_") && key != "HOLDFAST_BIN")
@@ -213,12 +209,12 @@ pub fn header(bench: &Bench) -> String {
         .collect();
     let settings = if settings.is_empty() { "Holdfast as it comes".into() } else { settings.join(" ") };
     let _ = writeln!(text, "{settings}.");
-    text.push_str(
+    let _ = write!(
+        text,
         "A cell gives the figure, then the seconds on the wall and the server's CPU seconds (user and system, all \
-         threads) of the measured work. docker-registry runs without its access log, and syncs files but not the \
-         folders that name them; Holdfast logs each request and syncs both. The client shares the cores.",
+         threads) of the measured work. {notes}"
     );
-    if bench.quick {
+    if quick {
         text.push_str(" **Quick run: less of everything, not for the record.**");
     }
     text

@@ -33,6 +33,7 @@ mod check;
 mod commands_local;
 mod commands_remote;
 mod concurrency;
+mod costs;
 mod delete;
 mod disk_full;
 mod foreign_lists;

@@ -27,7 +27,7 @@ understood() {
     mapfile -t variables < "$1"
     told=$(env "${variables[@]}" "$HOLDFAST_BIN" check --config "$2" 2>&1) || { echo "$told"; return 1; }
     echo "$told"
-    grep -qi bucket <<< "$told" && grep -qi postgres <<< "$told"
+    grep -q '^images  *the bucket ' <<< "$told" && grep -q '^metadata  *PostgreSQL ' <<< "$told"
 }
 
 row "secrets of one's own"

@@ -1,7 +1,7 @@
-"""Writes a small OCI layout: `layout.py DIR [TAG]`. Tags: single, multi (linux/amd64 and linux/arm64), artifact.
+"""Writes a small OCI layout: `layout.py DIR [TAG [SEED [BYTES]]]`. Tags: single, multi (linux/amd64 and linux/arm64), artifact.
 
-With TAG its index names that one alone, for clients that take a layout whole. The bytes are the same in every run.
-It knows no registry.
+With TAG its index names that one alone, for clients that take a layout whole. The bytes are the same in every run, and
+others with each SEED; the largest layer has some BYTES. It knows no registry.
 """
 import gzip
 import hashlib
@@ -19,8 +19,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 
 
-def main(folder, only=None):
-    chance = random.Random(1)
+def main(folder, only=None, seed="1", largest="5000000"):
+    chance = random.Random(int(seed))
     os.makedirs(f"{folder}/blobs/sha256")
 
     def blob(data, media_type, **more):
@@ -40,7 +40,7 @@ def main(folder, only=None):
                 info = tarfile.TarInfo(name)
                 info.size, info.mode = len(data), 0o644
                 tar.addfile(info, io.BytesIO(data))
-        packed = gzip.compress(plain.getvalue(), mtime=0)
+        packed = gzip.compress(plain.getvalue(), compresslevel=0, mtime=0)  # bytes of chance grow no smaller
         return blob(packed, LAYER), "sha256:" + hashlib.sha256(plain.getvalue()).hexdigest()
 
     base = layer({"base.txt": b"shared by every platform\n", "base.bin": chance.randbytes(300_000)})
@@ -56,7 +56,7 @@ def main(folder, only=None):
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [part for part, _ in layers],
         }, MANIFEST)
 
-    amd64, arm64 = image("amd64", 5_000_000), image("arm64", 70_000)
+    amd64, arm64 = image("amd64", int(largest)), image("arm64", 70_000)
     multi = document({
         "schemaVersion": 2, "mediaType": INDEX,
         "manifests": [{**amd64, "platform": {"architecture": "amd64", "os": "linux"}},

@@ -60,17 +60,6 @@ said() {
 # refused COMMAND...: the command fails because the registry lets nobody do that
 refused() { said 'denied|unauthorized|authorization failed|authentication required|forbidden|(incorrect|invalid) username(/| or )password' "$@"; }
 
-# within SECONDS COMMAND...: it becomes true in that time
-within() {
-    local tries
-    for ((tries = 0; tries < $1 * 5; tries++)); do
-        "${@:2}" > /dev/null 2>&1 && return
-        sleep 0.2
-    done
-    echo "  not within $1 s: ${*:2}"
-    return 1
-}
-
 # ---- Holdfast -------------------------------------------------------------------------------------------------------
 
 # holdfast DATA [NAME=VALUE...]: without accounts

@@ -97,6 +97,17 @@ start_as_root() {
         sh -c 'echo $$ > "$0"; exec unshare --mount --propagation private "$@"' "$WORK/$1.pid" "${@:3}"
 }
 
+# within SECONDS COMMAND...: it becomes true in that time
+within() {
+    local tries
+    for ((tries = 0; tries < $1 * 5; tries++)); do
+        "${@:2}" > /dev/null 2>&1 && return
+        sleep 0.2
+    done
+    echo "  not within $1 s: ${*:2}"
+    return 1
+}
+
 # stop NAME: it, and whatever was started as NAME-..: SIGTERM, at most 30 s, then SIGKILL; answers an exit status that is
 # not 0, if there is one
 stop() {

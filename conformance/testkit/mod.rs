@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod answer;
+pub mod bucket;
 pub mod chance;
 pub mod client;
 pub mod disk;
@@ -17,5 +18,6 @@ mod proxy_postgres;
 pub mod proxy_rule;
 pub mod push;
 pub mod server;
+pub mod skip;
 pub mod tls;
 pub mod tool;

@@ -11,6 +11,14 @@ pub trait Blobs: Send + Sync {
     /// Size in bytes of a blob that the repository holds.
     async fn size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>>;
 
+    /// Which of these blobs, and of these manifests, the repository does not hold: each once, in their order.
+    async fn absent(
+        &self,
+        repository: &Repository,
+        blobs: &[Digest],
+        manifests: &[Digest],
+    ) -> Result<Vec<Digest>>;
+
     /// The repository holds the blob from now on; fulfils the intent, if there is one (`Error::Overtaken` if that is not
     /// this process's any more).
     async fn link(

@@ -191,8 +191,14 @@ pub async fn a_demand_names_all_that_is_absent(metadata: &Metadata) {
         children: ["child", "lost"].map(digest_of).to_vec(),
         ..manifest("index", &["1"])
     };
+    let absent = ["elsewhere", "gone", "lost"].map(digest_of).to_vec();
+    let named = index();
+    let asked = metadata.blobs.absent(&repository, &named.blobs, &named.children).await.unwrap();
+    assert_eq!(asked, absent);
+    let nowhere = metadata.blobs.absent(&repo("nowhere"), &absent, &[]).await.unwrap();
+    assert_eq!(nowhere, absent, "of a repository that is not there");
     let refused = metadata.manifests.put(&repository, index(), true, Some(id)).await.unwrap();
-    assert_eq!(refused, Put::Absent(["elsewhere", "gone", "lost"].map(digest_of).to_vec()));
+    assert_eq!(refused, Put::Absent(absent));
     assert!(!is_held(metadata, "app", "index").await);
     assert_eq!(meant(metadata, "app", "1").await, None);
     assert!(metadata.intents.holds(id), "what was refused has not fulfilled it");

@@ -4,7 +4,7 @@ use crate::metadata::accounts::Accounts;
 use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::completeness::Completeness;
-use crate::metadata::config::Config;
+use crate::metadata::config::{Config, Engine};
 use crate::metadata::embedded;
 use crate::metadata::error::Result;
 use crate::metadata::intents::Intents;
@@ -73,6 +73,25 @@ pub fn folder(config: &Config, data: &Path) -> PathBuf {
         "" => data.join("metadata"),
         path => path.into(),
     }
+}
+
+/// What keeps the metadata, and where, in words. Of a URL it tells neither a password nor options.
+pub fn named(config: &Config, data: &Path) -> String {
+    if !config.postgres.is_on() {
+        let engine = match config.engine {
+            Engine::Sled => "sled",
+            Engine::Redb => "redb",
+        };
+        return format!("{engine} in {}", folder(config, data).display());
+    }
+    postgres::connections::server(config.postgres.url.expose()).map_or_else(
+        |_| "PostgreSQL at a URL that does not read".to_owned(),
+        |server| {
+            let (host, port, user) = (server.get_host(), server.get_port(), server.get_username());
+            let database = server.get_database().unwrap_or(user);
+            format!("PostgreSQL at {host}:{port}, database {database} as {user}")
+        },
+    )
 }
 
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.

@@ -95,17 +95,6 @@ async fn record(
 
 /// Refuses a manifest that names what the repository does not hold.
 async fn held(registry: &Registry, repository: &Repository, manifest: &Manifest) -> Result<()> {
-    let mut absent = Vec::new();
-    for digest in &manifest.blobs {
-        if registry.metadata.blobs.size(repository, digest).await?.is_none() {
-            absent.push(*digest);
-        }
-    }
-    for digest in &manifest.children {
-        let child = Reference::Digest(*digest);
-        if registry.metadata.manifests.resolve(repository, &child).await?.is_none() {
-            absent.push(*digest);
-        }
-    }
+    let absent = registry.metadata.blobs.absent(repository, &manifest.blobs, &manifest.children).await?;
     if absent.is_empty() { Ok(()) } else { Err(Error::ContentAbsent(absent)) }
 }

@@ -205,6 +205,11 @@ impl Default for Azure {
 }
 
 impl Config {
+    /// Whether images stand in a folder, and not in a bucket.
+    pub fn is_a_folder(&self) -> bool {
+        [&self.s3.bucket, &self.gcs.bucket, &self.azure.container].iter().all(|name| name.is_empty())
+    }
+
     /// Every mistake in the values.
     pub fn mistakes(&self) -> Vec<String> {
         let (s3, gcs, azure) = (&self.s3, &self.gcs, &self.azure);

@@ -41,7 +41,7 @@ pub async fn open(config: &Config, data: &Path) -> Result<Storage> {
     if !config.s3.bucket.is_empty() {
         let bucket = s3::open(&config.s3, &http(), &retries()).map_err(|why| refuse(&named, why))?;
         let client = s3::client(&config.s3, &http()).map_err(|why| refuse(&named, why))?;
-        return tried(bucket, &named, &client, config.s3.part_bytes, config.s3.buffer_bytes).await;
+        return tried(bucket, &named, &client, settings(config.s3.part_bytes, config.s3.buffer_bytes)).await;
     }
     if !config.gcs.bucket.is_empty() {
         return gcs(config, &named).await;
@@ -92,7 +92,7 @@ fn folder(config: &Config, data: &Path) -> PathBuf {
 async fn gcs(config: &Config, named: &str) -> Result<Storage> {
     use crate::storage::object::gcs;
     let bucket = gcs::open(&config.gcs, &http(), retries()).map_err(|why| refuse(named, why))?;
-    tried(bucket, named, &client(named)?, config.gcs.part_bytes, config.gcs.buffer_bytes).await
+    tried(bucket, named, &client(named)?, settings(config.gcs.part_bytes, config.gcs.buffer_bytes)).await
 }
 
 #[cfg(not(feature = "gcs"))]
@@ -105,7 +105,10 @@ async fn gcs(_: &Config, named: &str) -> Result<Storage> {
 async fn azure(config: &Config, named: &str) -> Result<Storage> {
     use crate::storage::object::azure;
     let bucket = azure::open(&config.azure, &http(), retries()).map_err(|why| refuse(named, why))?;
-    tried(bucket, named, &client(named)?, config.azure.part_bytes, config.azure.buffer_bytes).await
+    // Its answer to a copy may be that it has begun: what is copied part by part is there when it is answered.
+    let settings =
+        Settings { copy_bytes_max: 0, ..settings(config.azure.part_bytes, config.azure.buffer_bytes) };
+    tried(bucket, named, &client(named)?, settings).await
 }
 
 #[cfg(not(feature = "azure"))]
@@ -127,21 +130,20 @@ fn client(named: &str) -> Result<HttpClient> {
 }
 
 /// Storage in a bucket, once it was tried.
-async fn tried(
-    bucket: Bucket,
-    named: &str,
-    client: &HttpClient,
-    part_bytes: u64,
-    buffer_bytes: u64,
-) -> Result<Storage> {
+async fn tried(bucket: Bucket, named: &str, client: &HttpClient, settings: Settings) -> Result<Storage> {
     selftest::run(&bucket, named).await?;
     selftest::redirects(&bucket, named, client).await?;
-    Ok(storage(bucket, part_bytes, buffer_bytes))
+    Ok(storage(bucket, settings))
 }
 
-/// Storage in an open bucket, with parts of uploads of so many bytes, and so much memory for them.
-pub fn storage(bucket: Bucket, part_bytes: u64, buffer_bytes: u64) -> Storage {
-    let uploads = Uploads::new(bucket.clone(), Settings { part_bytes, buffer_bytes, ..Settings::default() });
+/// How uploads go, with parts of so many bytes, and so much memory for them.
+pub fn settings(part_bytes: u64, buffer_bytes: u64) -> Settings {
+    Settings { part_bytes, buffer_bytes, ..Settings::default() }
+}
+
+/// Storage in an open bucket.
+pub fn storage(bucket: Bucket, settings: Settings) -> Storage {
+    let uploads = Uploads::new(bucket.clone(), settings);
     let claim = Arc::new(BucketClaim::new(bucket.clone(), Arc::new(SystemClock) as Arc<dyn Clock>));
     let objects = Arc::new(Objects::new(bucket, uploads));
     Storage { blobs: Arc::clone(&objects) as _, links: Arc::clone(&objects) as _, records: objects, claim }

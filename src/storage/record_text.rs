@@ -11,6 +11,9 @@ pub const VERSION_MAX: u64 = 1 << 53;
 /// Largest file: the record, and room for how it is wrapped, also if somebody has written that by hand.
 pub const FILE_BYTES_MAX: usize = RECORD_BYTES_MAX + 4096;
 
+/// Longest text that says that a record was removed.
+pub const REMOVAL_BYTES_MAX: usize = 64;
+
 /// A file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +41,24 @@ pub fn parse(text: &Bytes) -> Result<Record, String> {
         return Err("it is too large".into());
     }
     Ok(Record { version: wrapped.version, json: text.slice_ref(json) })
+}
+
+/// What is left of a record in a bucket, in place of its text: that it was removed, and which version it had.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    #[serde(rename = "removed")]
+    _removed: u64,
+}
+
+/// The text that says that the record of a version was removed.
+pub fn removal(version: u64) -> Vec<u8> {
+    format!("{{\"removed\":{version}}}").into_bytes()
+}
+
+/// Whether a text says that its record was removed. Who meets it meets no record, in whatever backend it has come to.
+pub fn is_removal(text: &[u8]) -> bool {
+    text.len() <= REMOVAL_BYTES_MAX && serde_json::from_slice::<Removal>(text).is_ok()
 }
 
 /// Reads the highest version of all records that were removed from a shelf, or tells why it is none.
@@ -81,6 +102,18 @@ mod tests {
     fn a_file_may_be_written_by_hand() {
         let record = parsed("{\n  \"record\": {\"a\": 1},\n  \"version\": 7\n}\n").unwrap();
         assert_eq!((record.version, &record.json[..]), (7, b"{\"a\": 1}".as_slice()));
+    }
+
+    #[test]
+    fn a_removal_is_no_record_and_no_record_is_a_removal() {
+        for version in [1, VERSION_MAX] {
+            let text = removal(version);
+            assert!(is_removal(&text) && parse(&text.into()).is_err());
+        }
+        assert!(!is_removal(&text(1, b"{}").unwrap()));
+        for foreign in ["", "{}", r#"{"removed":-1}"#, r#"{"removed":1,"more":1}"#, r#"{"removed":1} {}"#] {
+            assert!(!is_removal(foreign.as_bytes()), "{foreign}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_mins(10);
+/// How soon it looks again while the metadata is being made.
+const UNREADY: Duration = Duration::from_secs(1);
 /// How long the others wait for one that says nothing more.
 const TERM: Duration = Duration::from_mins(15);
 
@@ -24,6 +26,7 @@ pub async fn run(registry: Arc<Registry>, stop: impl Future<Output = ()>) {
             () = &mut stop => break,
         }
         if !registry.readiness.is_ready() {
+            ticks.reset_after(UNREADY);
             continue;
         }
         tokio::select! {

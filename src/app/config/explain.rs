@@ -7,7 +7,6 @@ use crate::app::config::tree::leaves;
 use crate::app::identity::{Identity, too_wide};
 use crate::app::listener::addresses;
 use crate::app::server;
-use crate::metadata::config::Engine;
 use crate::registry::config::AbsentContent;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,11 +16,7 @@ use toml::{Table, Value};
 pub fn explain(settings: &Settings) -> String {
     let data = Path::new(&settings.data);
     let storage = crate::storage::open::named(&settings.storage, data);
-    let metadata = crate::metadata::open::folder(&settings.metadata, data);
-    let engine = match settings.metadata.engine {
-        Engine::Sled => "sled",
-        Engine::Redb => "redb",
-    };
+    let metadata = crate::metadata::open::named(&settings.metadata, data);
     let absent = match settings.registry.absent_content {
         AbsentContent::Refuse => "refused",
         AbsentContent::Accept => "taken (sparse images)",
@@ -38,7 +33,7 @@ pub fn explain(settings: &Settings) -> String {
         line(what, means);
     }
     line("images", format!("{storage} (registry:2's layout; back this up)"));
-    line("metadata", format!("{engine} in {} (made again from the images if lost)", metadata.display()));
+    line("metadata", format!("{metadata} (made again from the images if lost)"));
     line(
         "limits",
         format!(
@@ -54,13 +49,10 @@ pub fn explain(settings: &Settings) -> String {
         "uploads",
         format!("are dropped after {} seconds without a byte", settings.registry.upload_idle_secs),
     );
-    line(
-        "disk",
-        format!(
-            "pushes are refused while fewer than {} bytes are free",
-            settings.storage.filesystem.free_bytes_min
-        ),
-    );
+    if settings.storage.is_a_folder() {
+        let least = settings.storage.filesystem.free_bytes_min;
+        line("disk", format!("pushes are refused while fewer than {least} bytes are free"));
+    }
     let changed = changed(settings);
     if !changed.is_empty() {
         let _ = writeln!(text, "\nnot at its default:\n{changed}");

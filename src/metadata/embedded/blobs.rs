@@ -7,6 +7,7 @@ use crate::metadata::error::Result;
 use crate::metadata::intents::IntentId;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
+use bytes::Bytes;
 use std::ops::ControlFlow;
 
 #[async_trait::async_trait]
@@ -14,6 +15,15 @@ impl Blobs for Database {
     async fn size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>> {
         let key = keys::link(repository, digest);
         self.get(&key)?.map(|row| rows::read(&key, &row, rows::number)).transpose()
+    }
+
+    async fn absent(
+        &self,
+        repository: &Repository,
+        blobs: &[Digest],
+        manifests: &[Digest],
+    ) -> Result<Vec<Digest>> {
+        absent(|key| self.get(key), repository, (blobs, manifests))
     }
 
     async fn link(
@@ -88,4 +98,21 @@ impl Blobs for Database {
         .await?;
         Ok(holders)
     }
+}
+
+/// Which of these blobs and manifests the repository does not hold, with `get` for each row: each once, in their order.
+pub fn absent(
+    get: impl Fn(&[u8]) -> Result<Option<Bytes>>,
+    repository: &Repository,
+    (blobs, manifests): (&[Digest], &[Digest]),
+) -> Result<Vec<Digest>> {
+    let blobs = blobs.iter().map(|digest| (digest, keys::link(repository, digest)));
+    let manifests = manifests.iter().map(|digest| (digest, keys::manifest(repository, digest)));
+    let mut absent = Vec::new();
+    for (digest, key) in blobs.chain(manifests) {
+        if get(&key)?.is_none() && !absent.contains(digest) {
+            absent.push(*digest);
+        }
+    }
+    Ok(absent)
 }

@@ -3,7 +3,7 @@
 use crate::metadata::embedded::database::Database;
 use crate::metadata::embedded::rows::{self, Manifest, Tagged};
 use crate::metadata::embedded::transaction::Transaction;
-use crate::metadata::embedded::{counts, keys, long};
+use crate::metadata::embedded::{blobs, counts, keys, long};
 use crate::metadata::error::Result;
 use crate::metadata::intents::IntentId;
 use crate::metadata::manifests::{Manifests, NewManifest, Put, Referrer, Resolved};
@@ -56,7 +56,8 @@ impl Manifests for Database {
         let bytes = manifest.body.as_ref().map_or(0, Bytes::len);
         self.seen_of(bytes, move |transaction| {
             if demand {
-                let absent = absent(transaction, &repository, &manifest)?;
+                let names = (manifest.blobs.as_slice(), manifest.children.as_slice());
+                let absent = blobs::absent(|key| transaction.get(key), &repository, names)?;
                 if !absent.is_empty() {
                     return Ok(Put::Absent(absent));
                 }
@@ -181,22 +182,6 @@ fn held(transaction: &Transaction<'_>, repository: &Repository, digest: &Digest)
 }
 
 /// What the manifest names and the repository does not hold, each once.
-fn absent(
-    transaction: &Transaction<'_>,
-    repository: &Repository,
-    manifest: &NewManifest,
-) -> Result<Vec<Digest>> {
-    let blobs = manifest.blobs.iter().map(|digest| (digest, keys::link(repository, digest)));
-    let children = manifest.children.iter().map(|digest| (digest, keys::manifest(repository, digest)));
-    let mut absent = Vec::new();
-    for (digest, key) in blobs.chain(children) {
-        if transaction.get(&key)?.is_none() && !absent.contains(digest) {
-            absent.push(*digest);
-        }
-    }
-    Ok(absent)
-}
-
 fn record(transaction: &mut Transaction<'_>, repository: &Repository, manifest: &NewManifest) -> Result<()> {
     let Resolved { digest, kind, size } = manifest.resolved;
     let subject = manifest.subject.as_ref().map(|(subject, _)| *subject);

@@ -3,7 +3,7 @@
 use crate::metadata::blobs::Blobs;
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::IntentId;
-use crate::metadata::postgres::columns::{answer, column, count, parsed};
+use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, parsed};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
 use crate::oci::digest::Digest;
@@ -13,6 +13,17 @@ use crate::oci::repository::Repository;
 pub const SIZE: &str = "SELECT holds.size FROM holdfast.repositories \
     JOIN holdfast.holds ON holds.repository_id = repositories.id AND holds.digest = $2 \
     WHERE repositories.name = $1";
+
+/// What a repository does not hold of some blobs and manifests, each once, in their order.
+pub const ABSENT: &str = "SELECT digest FROM (\
+        SELECT digest, place FROM unnest($2::bytea[]) WITH ORDINALITY AS named (digest, place) \
+        WHERE NOT EXISTS (SELECT FROM holdfast.holds WHERE holds.digest = named.digest \
+            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1)) \
+        UNION ALL \
+        SELECT digest, place + cardinality($2) FROM unnest($3::bytea[]) WITH ORDINALITY AS named (digest, place) \
+        WHERE NOT EXISTS (SELECT FROM holdfast.manifests WHERE manifests.digest = named.digest \
+            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1))\
+    ) AS absent GROUP BY digest ORDER BY min(place)";
 
 /// Who holds a blob.
 pub const HOLDERS: &str = "SELECT repositories.name, holds.size FROM holdfast.holds \
@@ -25,6 +36,18 @@ impl Blobs for Database {
         let asked = Statement::new(SIZE).bind(repository.as_str()).bind(digest.hash());
         let rows = self.read(asked).await?;
         rows.first().map(|row| column::<i64>(row, "size").map(i64::cast_unsigned)).transpose()
+    }
+
+    async fn absent(
+        &self,
+        repository: &Repository,
+        blobs: &[Digest],
+        manifests: &[Digest],
+    ) -> Result<Vec<Digest>> {
+        let asked =
+            Statement::new(ABSENT).bind(repository.as_str()).bind(hashes(blobs)).bind(hashes(manifests));
+        let rows = self.read(asked).await?;
+        rows.iter().map(|row| digest("digest", column(row, "digest")?)).collect()
     }
 
     async fn link(

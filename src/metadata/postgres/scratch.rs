@@ -9,9 +9,9 @@ use crate::metadata::postgres::database::Database;
 use crate::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -106,10 +106,20 @@ pub struct Scratch {
 /// A new database without tables. `None`: there is no server, which was told.
 pub async fn database() -> Option<Scratch> {
     let Some(url) = shared_server() else {
-        eprintln!("skipped: neither HOLDFAST_TEST_POSTGRES nor initdb is here");
+        skipped("neither HOLDFAST_TEST_POSTGRES nor initdb is here");
         return None;
     };
     Some(database_on(url).await)
+}
+
+/// Says once, and so that a test that passes is heard too, that tests with PostgreSQL do nothing. Whoever has named a server
+/// wants none of them skipped.
+#[allow(clippy::disallowed_methods)] // for tests alone
+pub fn skipped(why: &str) {
+    static TOLD: Once = Once::new();
+    assert!(std::env::var("HOLDFAST_TEST_POSTGRES").is_err(), "{why}");
+    let line = format!("\nSKIPPED: tests with PostgreSQL: {why}\n");
+    TOLD.call_once(|| std::io::stderr().write_all(line.as_bytes()).unwrap());
 }
 
 /// A new database on the server that has this one.

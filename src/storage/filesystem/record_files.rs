@@ -13,9 +13,10 @@ use rustix::fs::OFlags;
 use std::io;
 use std::sync::Arc;
 
-/// The record in a file. `None`: there is no file.
+/// The record in a file. `None`: there is no file, or one from a bucket whose record was removed there.
 pub fn read(root: BorrowedFd<'_>, path: &str) -> io::Result<Option<Record>> {
     match read_file(root, path, FILE_BYTES_MAX)? {
+        Some(text) if record_text::is_removal(&text) => Ok(None),
         Some(text) => {
             record_text::parse(&text).map(Some).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
         }

@@ -61,11 +61,13 @@ impl Records for Filesystem {
         let root = Arc::clone(&self.root);
         aside(move || {
             for shelf in Shelf::ALL {
-                // What does not read counts too: there was a record once.
-                if let Some(mut entries) = entries(&root, &layout::shelf(shelf))?
-                    && entries.next().is_some()
-                {
-                    return Ok(false);
+                // What does not read counts too: there was a record once. What a removal has left does not.
+                let folder = layout::shelf(shelf);
+                for entry in entries(&root, &folder)?.into_iter().flatten() {
+                    let entry = entry.map_err(|e| Error::at(&folder, e))?;
+                    if found(&root, &folder, &entry).is_some() {
+                        return Ok(false);
+                    }
                 }
             }
             Ok(true)
@@ -267,6 +269,20 @@ mod tests {
         assert!(filesystem.is_empty().await.unwrap());
         fs::write(folder.path().join("holdfast/records/users/a.json"), "torn").unwrap();
         assert!(!filesystem.is_empty().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_a_bucket_has_left_of_a_record_is_no_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let filesystem = open(folder.path());
+        fs::create_dir_all(folder.path().join(layout::shelf(Shelf::Users))).unwrap();
+        fs::write(folder.path().join(layout::removed(Shelf::Users)), "7").unwrap();
+        fs::write(folder.path().join("holdfast/records/users/a.json"), r#"{"removed":7}"#).unwrap();
+        assert!(filesystem.is_empty().await.unwrap());
+        assert_eq!(walked(&filesystem, Shelf::Users).await, (vec![], vec![]));
+        assert_eq!(got(&filesystem, Shelf::Users, "a").await, None);
+        assert_eq!(filesystem.remove(Shelf::Users, "a", 7).await.unwrap(), Written::Stale);
+        assert_eq!(put(&filesystem, Shelf::Users, "a", "x", 0).await, 8);
     }
 
     #[tokio::test]

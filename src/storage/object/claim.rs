@@ -22,6 +22,8 @@ pub struct BucketClaim {
     bucket: Bucket,
     clock: Arc<dyn Clock>,
     term: Duration,
+    /// What stands in all that is written here: a claim that bears it is ours, also if nobody has told us that it landed.
+    mark: String,
     held: Mutex<Option<Held>>,
 }
 
@@ -37,13 +39,14 @@ struct Held {
 impl BucketClaim {
     /// A claim that is nobody's yet, as far as we know.
     pub fn new(bucket: Bucket, clock: Arc<dyn Clock>) -> Self {
-        Self { bucket, clock, term: TERM, held: Mutex::default() }
+        let mark = uuid::Uuid::new_v4().simple().to_string();
+        Self { bucket, clock, term: TERM, mark, held: Mutex::default() }
     }
 
     /// The same with another term, for tests that would rather not wait.
     #[cfg(test)]
     pub fn with_term(bucket: Bucket, clock: Arc<dyn Clock>, term: Duration) -> Self {
-        Self { bucket, clock, term, held: Mutex::default() }
+        Self { term, ..Self::new(bucket, clock) }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Held>> {
@@ -54,6 +57,11 @@ impl BucketClaim {
         let Some(there) = self.bucket.small(layout::CLAIM, CLAIM_BYTES_MAX).await? else { return Ok(None) };
         let written = Written::read(&there.bytes).map_err(|error| Error::at(layout::CLAIM, error))?;
         Ok(Some((written, there.version)))
+    }
+
+    /// A claim of ours.
+    fn of(&self, holder: &Holder) -> Written {
+        Written { mark: self.mark.clone(), ..Written::by(holder, self.clock.unix_secs()) }
     }
 
     /// Writes the claim over what was seen; whether that was still there.
@@ -80,7 +88,7 @@ impl BucketClaim {
                 *self.held() = None;
                 return Ok(Claimed::Theirs(other.holder.clone()));
             }
-            let mut next = Written::by(holder, self.clock.unix_secs());
+            let mut next = self.of(holder);
             next.renewals = there.as_ref().map_or(0, |(written, _)| written.renewals + 1);
             if self.write(next, there.as_ref().map(|(_, version)| version)).await? {
                 return Ok(Claimed::Ours);
@@ -113,7 +121,7 @@ impl BucketClaim {
 impl Claim for BucketClaim {
     async fn take(&self, holder: &Holder) -> Result<Claimed> {
         loop {
-            let claim = Written::by(holder, self.clock.unix_secs());
+            let claim = self.of(holder);
             let seen = match self.look().await? {
                 None => None,
                 Some((there, version)) if there.is_free_for(holder) => Some(version),
@@ -139,9 +147,16 @@ impl Claim for BucketClaim {
         if held.written.holder.kind == Kind::Shared {
             return self.renew_shared(&held.written.holder).await;
         }
-        let mut next = Written::by(&held.written.holder, self.clock.unix_secs());
-        next.renewals = held.written.renewals + 1;
-        if self.write(next, Some(&held.version)).await? {
+        let renewed = |of: &Written| Written { renewals: of.renewals + 1, ..self.of(&held.written.holder) };
+        if self.write(renewed(&held.written), Some(&held.version)).await? {
+            return Ok(Claimed::Ours);
+        }
+        // Lost, but perhaps to a renewal of ours: it has landed, and no answer that said so has come.
+        if let Some((there, version)) = self.look().await?
+            && there.mark == self.mark
+            && !there.released
+            && self.write(renewed(&there), Some(&version)).await?
+        {
             return Ok(Claimed::Ours);
         }
         *self.held() = None;

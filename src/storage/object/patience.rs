@@ -16,7 +16,8 @@ use tokio::time::Sleep;
 
 /// How long the head of an answer may take, and how long a body may stand still.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The same where the server moves bytes before it answers: copies, and objects that are put together of parts.
+/// Both where the server moves bytes before it answers: copies, and objects that are put together of parts. It may begin
+/// its answer at once, and send a blank now and then until it knows the end of it.
 const WORK: Duration = Duration::from_mins(5);
 /// Slower than that, in bytes a second, a body that we send stands still.
 const SLOWEST: u64 = 256 << 10;
@@ -56,7 +57,8 @@ impl HttpService for Waiting {
         let patience = patience(&request);
         let answer = tokio::time::timeout(patience, self.0.execute(request)).await;
         let (head, body) = answer.map_err(|_| late("the server did not answer in time"))??.into_parts();
-        Ok(HttpResponse::from_parts(head, HttpResponseBody::new(Flowing { body, timer: None })))
+        let still = if patience == WORK { WORK } else { ANSWER };
+        Ok(HttpResponse::from_parts(head, HttpResponseBody::new(Flowing { body, still, timer: None })))
     }
 }
 
@@ -81,6 +83,8 @@ fn late(what: &str) -> HttpError {
 /// A body that may not stand still. Time in which nobody asks for more does not count.
 struct Flowing {
     body: HttpResponseBody,
+    /// How long it may.
+    still: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -96,7 +100,8 @@ impl Body for Flowing {
             self.timer = None;
             return Poll::Ready(frame);
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(ANSWER)));
+        let still = self.still;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(still)));
         match timer.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Some(Err(late("the server stopped in the middle of an answer")))),
             Poll::Pending => Poll::Pending,
@@ -115,6 +120,7 @@ impl Body for Flowing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::StreamExt;
     use object_store::client::HttpRequestBody;
 
     fn waits(method: &str, url: &str, copies: bool, bytes: usize) -> u64 {
@@ -124,6 +130,39 @@ mod tests {
         }
         let body = if bytes == 0 { HttpRequestBody::empty() } else { vec![0_u8; bytes].into() };
         patience(&request.body(body).unwrap()).as_secs()
+    }
+
+    /// A server that answers at once, and pauses in the middle of each body.
+    #[derive(Debug)]
+    struct Pausing(Duration);
+
+    #[async_trait::async_trait]
+    impl HttpService for Pausing {
+        async fn call(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let pause = self.0;
+            let pieces = futures_util::stream::iter(["<a>", " ", "</a>"]).then(move |piece| async move {
+                tokio::time::sleep(pause).await;
+                Ok::<_, HttpError>(Frame::data(bytes::Bytes::from_static(piece.as_bytes())))
+            });
+            Ok(http::Response::new(HttpResponseBody::new(http_body_util::StreamBody::new(Box::pin(pieces)))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_body_of_an_answer_may_stand_still_for_as_long_as_its_head() {
+        for (method, url, pause, read) in [
+            ("POST", "http://a/b/key?uploadId=x", 11, true),
+            ("POST", "http://a/b/key?uploadId=x", 299, true),
+            ("POST", "http://a/b/key?uploadId=x", 301, false),
+            ("GET", "http://a/b/key", 9, true),
+            ("GET", "http://a/b/key", 11, false),
+        ] {
+            let waiting = Waiting(HttpClient::new(Pausing(Duration::from_secs(pause))));
+            let request = http::Request::builder().method(method).uri(url);
+            let answer = waiting.call(request.body(HttpRequestBody::empty()).unwrap()).await.unwrap();
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await;
+            assert_eq!(body.is_ok(), read, "{method} {pause}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Changing a record in a bucket: compared and set by the bucket itself, which takes a write only if the object is still
 //! the one that was seen.
 //!
-//! A bucket removes an object whatever it has become. So a removal first writes, compared and set, that the record is
-//! removed: that decides. The object goes away after that, and whoever meets it before takes it for no record. What is
-//! left of a removal that was broken off is replaced by the next record of the name.
+//! A bucket removes an object whatever it has become, and does so when the request arrives: also much later, from a process
+//! that stood still, when the name is somebody else's. So a removal writes, compared and set, that the record is removed;
+//! whoever meets that takes it for no record, and the next record of the name replaces it at once. It stays, in twenty
+//! bytes, where people choose the names: those are few. The object itself goes only where no name ever comes again.
 
 use crate::record::{Record, Shelf};
 use crate::storage::error::{Error, Result};
@@ -18,8 +19,6 @@ use std::time::Duration;
 
 /// How long a removal may take to remove the object, once it is decided.
 const REMOVAL: Duration = Duration::from_secs(2);
-/// How long the object of a removal is left alone by whoever wants its place: longer than that.
-const REMOVED_AGE: Duration = Duration::from_secs(5);
 /// How often a change starts again because another one came between.
 const TRIES: usize = 8;
 
@@ -28,17 +27,10 @@ const TRIES: usize = 8;
 pub enum There {
     /// Nothing.
     Nothing,
-    /// What a removal leaves until its object is gone.
+    /// What a removal leaves.
     Removed(UpdateVersion),
     /// A record.
     Record(Record, UpdateVersion),
-}
-
-/// What a removal writes: no record. Copied into a folder it does not read, and is told as odd.
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Removal {
-    removed: u64,
 }
 
 /// Looks at the place of a record. What is there and does not read is an error.
@@ -46,7 +38,7 @@ pub async fn there(bucket: &Bucket, path: &str) -> Result<There> {
     let Some(Small { bytes, version, .. }) = bucket.small(path, FILE_BYTES_MAX).await? else {
         return Ok(There::Nothing);
     };
-    if serde_json::from_slice::<Removal>(&bytes).is_ok() {
+    if record_text::is_removal(&bytes) {
         return Ok(There::Removed(version));
     }
     record_text::parse(&bytes).map(|record| There::Record(record, version)).map_err(|why| invalid(path, why))
@@ -110,23 +102,10 @@ async fn make(bucket: &Bucket, shelf: Shelf, path: &str, json: &Bytes) -> Result
         replaced = match there(bucket, path).await? {
             There::Record(..) => return Ok(Written::Stale),
             There::Nothing => None,
-            There::Removed(before) => left_alone(bucket, path, before).await?,
+            There::Removed(before) => Some(before),
         };
     }
     Err(busy(path))
-}
-
-/// Waits for a removal to come to its end. `Some`: it has not, and what is left of it may be replaced.
-async fn left_alone(bucket: &Bucket, path: &str, before: UpdateVersion) -> Result<Option<UpdateVersion>> {
-    let begun = tokio::time::Instant::now();
-    while begun.elapsed() < REMOVED_AGE {
-        tokio::time::sleep(REMOVED_AGE / 20).await;
-        match there(bucket, path).await? {
-            There::Removed(now) if now == before => {}
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(before))
 }
 
 /// Writes a record over the version that was seen.
@@ -149,17 +128,28 @@ pub async fn remove(bucket: &Bucket, shelf: Shelf, path: &str, seen: u64) -> Res
         return Ok(Written::Stale);
     }
     raise(bucket, shelf, seen).await?;
-    let removal = serde_json::to_vec(&Removal { removed: seen }).map_err(|e| Error::at(path, e.into()))?;
-    if let PutIf::Lost = bucket.put_if(path, &removal.into(), Some(&stands)).await? {
+    if let PutIf::Lost = bucket.put_if(path, &record_text::removal(seen).into(), Some(&stands)).await? {
         return Ok(Written::Stale);
     }
-    // It is removed; whether its object goes too is a matter of room alone.
-    match tokio::time::timeout(REMOVAL, bucket.remove(path)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, path, "what a removed record has left could not be removed"),
-        Err(_) => tracing::warn!(path, "what a removed record has left could not be removed in time"),
+    if never_comes_again(shelf) {
+        // It is removed; whether its object goes too is a matter of room alone.
+        match tokio::time::timeout(REMOVAL, bucket.remove(path)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, path, "what a removed record has left could not be removed")
+            }
+            Err(_) => tracing::warn!(path, "what a removed record has left could not be removed in time"),
+        }
     }
     Ok(Written::Done(seen))
+}
+
+/// Whether names of this shelf are random, and no new record ever has one that was removed.
+fn never_comes_again(shelf: Shelf) -> bool {
+    match shelf {
+        Shelf::Tokens | Shelf::Grants => true,
+        Shelf::Users | Shelf::Groups | Shelf::ServiceAccounts | Shelf::Marks => false,
+    }
 }
 
 fn next(path: &str, before: u64) -> Result<u64> {

@@ -3,9 +3,10 @@
 use crate::record::{NAME_BYTES_MAX, RECORD_BYTES_MAX, Record, Shelf};
 use crate::storage::error::{Error, Result};
 use crate::storage::layout;
-use crate::storage::object::bucket::Bucket;
+use crate::storage::object::bucket::{Bucket, Listed};
 use crate::storage::object::objects::Objects;
 use crate::storage::object::record_changes::{self, There};
+use crate::storage::record_text::REMOVAL_BYTES_MAX;
 use crate::storage::records::{FoundRecord, Records, Written};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -53,11 +54,16 @@ impl Records for Objects {
     }
 
     async fn is_empty(&self) -> Result<bool> {
-        // What does not read counts too: there was a record once. What a shelf remembers of removed ones does not.
-        let marks = Shelf::ALL.map(layout::removed);
-        let records = self.bucket.below(layout::RECORDS, None);
-        let mut records = records.try_filter(|object| std::future::ready(!marks.contains(&object.path)));
-        Ok(records.try_next().await?.is_none())
+        // What does not read counts too: there was a record once. What removals have left does not.
+        let folders = Shelf::ALL.map(|shelf| format!("{}/", layout::shelf(shelf)));
+        let mut objects = self.bucket.below(layout::RECORDS, None);
+        while let Some(object) = objects.try_next().await? {
+            let counts = folders.iter().any(|folder| object.path.starts_with(folder));
+            if counts && !is_left_of_a_removal(&self.bucket, &object).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -75,6 +81,18 @@ fn unreadable(error: Error) -> Result<String> {
     match error {
         Error::Fault { source, .. } if source.kind() == io::ErrorKind::InvalidData => Ok(source.to_string()),
         error => Err(error),
+    }
+}
+
+/// Whether an object is what a removal has left: only small ones are looked at.
+async fn is_left_of_a_removal(bucket: &Bucket, object: &Listed) -> Result<bool> {
+    if object.size > REMOVAL_BYTES_MAX as u64 {
+        return Ok(false);
+    }
+    match record_changes::there(bucket, &object.path).await {
+        Ok(There::Nothing | There::Removed(_)) => Ok(true),
+        Ok(There::Record(..)) => Ok(false),
+        Err(error) => unreadable(error).map(|_| false),
     }
 }
 

@@ -72,6 +72,7 @@ async fn no_read_is_planned_to_walk(scratch: &Scratch) {
         ),
         (manifests::REPOSITORIES, "'team/app5', 101".to_owned()),
         (blobs::SIZE, format!("'team/app7', {digest}")),
+        (blobs::ABSENT, format!("'team/app7', ARRAY[{digest}, {digest}], ARRAY[{digest}]")),
         (blobs::HOLDERS, format!("{digest}, '', 64")),
         (uploads::FIND, "gen_random_uuid(), 'team/app1'".to_owned()),
         (uploads::STALE, "100, 100".to_owned()),

@@ -131,6 +131,30 @@ async fn a_renewal_whose_answer_is_lost_is_one() {
 }
 
 #[tokio::test]
+async fn nobody_loses_a_claim_to_a_renewal_of_their_own() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
+    let claim = claim(&server, &wire);
+    claim.take(&one).await.unwrap();
+    // The renewal lands, its answer is lost, and so is what would have told whose it is.
+    wire.fail("PUT", Fault::Lost);
+    wire.fail("GET", Fault::Answer(403, ""));
+    assert!(claim.renew().await.is_err());
+    for _ in 0..2 {
+        assert_eq!(claim.renew().await.unwrap(), Claimed::Ours);
+        assert!(claim.stands());
+    }
+    // What others have written meanwhile is theirs all the same.
+    wire.fail("PUT", Fault::Lost);
+    wire.fail("GET", Fault::Answer(403, ""));
+    assert!(claim.renew().await.is_err());
+    let other = BucketClaim::with_term(server.bucket(&wire), Arc::new(FixedClock::at(1_700_000_000)), TERM);
+    assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
+    assert_eq!(claim.renew().await.unwrap(), Claimed::Theirs(two));
+    assert!(!claim.stands() && other.stands());
+}
+
+#[tokio::test]
 async fn what_is_no_claim_is_told() {
     let (server, wire) = (Server::start().await, Wire::default());
     server.write(layout::CLAIM, "{}");

@@ -10,9 +10,14 @@ use std::sync::Arc;
 
 fn in_memory() -> Storage {
     let objects = Arc::new(InMemory::new());
-    let bucket =
-        Bucket { objects: Arc::clone(&objects) as _, parts: objects, signer: None, prefix: "some".into() };
-    open::storage(bucket, 5 << 20, 32 << 20)
+    let bucket = Bucket {
+        objects: Arc::clone(&objects) as _,
+        parts: objects,
+        pages: None,
+        signer: None,
+        prefix: "some".into(),
+    };
+    open::storage(bucket, open::settings(5 << 20, 32 << 20))
 }
 
 macro_rules! contract {

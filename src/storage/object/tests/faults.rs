@@ -159,14 +159,65 @@ async fn of_two_processes_one_changes_a_record() {
 async fn a_removal_that_was_broken_off_is_one() {
     let (server, wire) = (Server::start().await, Wire::default());
     let storage = server.storage_over(&wire);
-    let seen = put(&*storage.records, Shelf::Users, "a", "one", 0).await;
-    wire.fail("DELETE", DENIED);
-    assert_eq!(storage.records.remove(Shelf::Users, "a", seen).await.unwrap(), Written::Done(seen));
-    let path = layout::record(Shelf::Users, "a").unwrap();
-    assert!(server.file(&path).exists(), "the test is for what is left");
-    assert_eq!(got(&*storage.records, Shelf::Users, "a").await, None);
-    assert_eq!(storage.records.put(Shelf::Users, "a", json("x"), seen).await.unwrap(), Written::Stale);
-    assert_eq!(storage.records.remove(Shelf::Users, "a", seen).await.unwrap(), Written::Stale);
-    storage.records.walk(Shelf::Users, &mut |found| panic!("{found:?}")).await.unwrap();
-    assert_eq!(put(&*storage.records, Shelf::Users, "a", "two", 0).await, seen + 1);
+    for shelf in [Shelf::Users, Shelf::Tokens] {
+        let seen = put(&*storage.records, shelf, "a", "one", 0).await;
+        wire.fail("DELETE", DENIED);
+        assert_eq!(storage.records.remove(shelf, "a", seen).await.unwrap(), Written::Done(seen));
+        let path = layout::record(shelf, "a").unwrap();
+        assert!(server.file(&path).exists(), "the test is for what is left");
+        assert!(storage.records.is_empty().await.unwrap());
+        assert_eq!(got(&*storage.records, shelf, "a").await, None);
+        assert_eq!(storage.records.put(shelf, "a", json("x"), seen).await.unwrap(), Written::Stale);
+        assert_eq!(storage.records.remove(shelf, "a", seen).await.unwrap(), Written::Stale);
+        storage.records.walk(shelf, &mut |found| panic!("{found:?}")).await.unwrap();
+        let again = put(&*storage.records, shelf, "a", "two", 0).await;
+        assert_eq!(again, seen + 1);
+        assert!(!storage.records.is_empty().await.unwrap());
+        storage.records.remove(shelf, "a", again).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_tag_is_not_set_back_by_a_write_that_comes_late() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let storage = server.storage_over(&wire);
+    let app = "app".parse().unwrap();
+    let tag = |n: u8| [Link::Tag("v1".parse().unwrap(), sha256(&[n]))];
+    let name = Name::Tag("v1".parse().unwrap());
+    for (round, before) in [None, Some(0)].into_iter().enumerate() {
+        storage.links.forget(&app, std::slice::from_ref(&name)).await.unwrap();
+        if let Some(before) = before {
+            storage.links.record(&app, &tag(before)).await.unwrap();
+        }
+        // What the tag will mean is written, and the tag itself stalls on its way.
+        wire.fail("PUT", Fault::None);
+        wire.fail("PUT", Fault::Stalled);
+        tokio::select! {
+            _ = storage.links.record(&app, &tag(1)) => panic!("it stalls"),
+            () = wire.stalled() => {}
+        }
+        storage.links.record(&app, &tag(1)).await.unwrap();
+        storage.links.record(&app, &tag(2)).await.unwrap();
+        assert_eq!(wire.deliver().await, 1);
+        assert_eq!(storage.links.resolve(&app, &name).await.unwrap(), Some(sha256(&[2])), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_removal_that_comes_late_takes_no_record_that_was_made_since() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let (slow, other) = (server.storage_over(&wire), server.storage());
+    for shelf in [Shelf::Users, Shelf::Groups, Shelf::ServiceAccounts] {
+        let seen = put(&*slow.records, shelf, "bob", "one", 0).await;
+        wire.fail("DELETE", Fault::Stalled);
+        assert_eq!(slow.records.remove(shelf, "bob", seen).await.unwrap(), Written::Done(seen));
+        // Made again by another process, before the first one goes on.
+        let made = put(&*other.records, shelf, "bob", "two", 0).await;
+        wire.deliver().await;
+        assert_eq!(got(&*other.records, shelf, "bob").await, Some((made, json("two"))));
+    }
+    // Names that never come again leave nothing.
+    let seen = put(&*other.records, Shelf::Tokens, "t", "one", 0).await;
+    other.records.remove(Shelf::Tokens, "t", seen).await.unwrap();
+    assert!(!server.file(&layout::record(Shelf::Tokens, "t").unwrap()).exists());
 }

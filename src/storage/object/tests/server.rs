@@ -89,7 +89,7 @@ impl Server {
 
     /// The same over a wire.
     pub fn storage_over(&self, wire: &Wire) -> Storage {
-        open::storage(self.bucket(wire), 5 << 20, 32 << 20)
+        open::storage(self.bucket(wire), open::settings(5 << 20, 32 << 20))
     }
 
     /// The file in which it keeps an object of ours.

@@ -20,6 +20,11 @@ pub enum Fault {
     Lost,
     /// The answer ends after so many bytes of its body.
     Cut(usize),
+    /// Whoever asks waits for ever, and the server is asked later, by `Wire::deliver`: as when a process or a gateway has
+    /// stood still with the request in its hands.
+    Stalled,
+    /// Nothing: the fault of the next one.
+    None,
 }
 
 /// A wire. Clones are the same one.
@@ -30,6 +35,7 @@ pub struct Wire(Arc<Mutex<State>>);
 struct State {
     calls: Vec<String>,
     faults: VecDeque<(&'static str, Fault)>,
+    stalled: Vec<(HttpClient, HttpRequest)>,
 }
 
 impl Wire {
@@ -48,6 +54,23 @@ impl Wire {
             }
         }
         counted
+    }
+
+    /// Returns when a request has stalled.
+    pub async fn stalled(&self) {
+        while self.0.lock().unwrap().stalled.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets all through that has stalled; how many that were.
+    pub async fn deliver(&self) -> usize {
+        let stalled = std::mem::take(&mut self.0.lock().unwrap().stalled);
+        let count = stalled.len();
+        for (to, request) in stalled {
+            to.execute(request).await.unwrap();
+        }
+        count
     }
 
     fn passes(&self, request: &HttpRequest) -> Option<Fault> {
@@ -77,10 +100,14 @@ struct Meddling {
 impl HttpService for Meddling {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         match self.wire.passes(&request) {
-            None => self.inner.execute(request).await,
+            None | Some(Fault::None) => self.inner.execute(request).await,
             Some(Fault::Answer(status, body)) => {
                 let body = HttpResponseBody::from(body.to_owned());
                 Ok(http::Response::builder().status(status).body(body).unwrap())
+            }
+            Some(Fault::Stalled) => {
+                self.wire.0.lock().unwrap().stalled.push((self.inner.clone(), request));
+                std::future::pending().await
             }
             Some(Fault::Lost) => {
                 self.inner.execute(request).await?;

@@ -19,6 +19,10 @@ const MIB: u64 = 1 << 20;
 
 /// Copies an object of `size` bytes to the place of its blob, unless one of that size stands there: what is there has
 /// the same bytes, if no other program has torn it.
+///
+/// A copy is believed when it was seen: servers begin to answer 200 before they have copied, and say behind that, in a
+/// body which the library does not read, that it has failed. As nothing of that size stood there before, what is of that
+/// size after it is the copy.
 pub async fn to_its_place(
     uploads: &Uploads,
     upload: UploadId,
@@ -30,19 +34,27 @@ pub async fn to_its_place(
     let objects = &uploads.objects.bucket.objects;
     let place = layout::blob(digest);
     let (source, target) = (uploads.objects.bucket.at(from)?, uploads.objects.bucket.at(&place)?);
-    match objects.head(&target).await {
-        Ok(there) if there.size == size => return Ok(()),
-        Ok(_) => {}
-        Err(error) => match failed(&place, error) {
-            None => {}
-            Some(error) => return Err(error),
-        },
+    if standing(uploads, &target).await? == Some(size) {
+        return Ok(());
     }
-    if size <= uploads.settings.copy_bytes_max {
-        let copied = objects.copy(&source, &target).await;
-        return copied.map_err(|e| failed(from, e).unwrap_or(Error::StagedLost));
+    if size > uploads.settings.copy_bytes_max {
+        return by_parts(uploads, upload, &source, digest, size, part_bytes).await;
     }
-    by_parts(uploads, upload, &source, digest, size, part_bytes).await
+    objects.copy(&source, &target).await.map_err(|e| failed(from, e).unwrap_or(Error::StagedLost))?;
+    let why = match standing(uploads, &target).await? {
+        Some(there) if there == size => return Ok(()),
+        Some(there) => format!("it was copied, and {there} bytes of {size} are there"),
+        None => "it was copied, and is not there".to_owned(),
+    };
+    Err(Error::Unreachable { what: place, why })
+}
+
+/// The size of what stands at a place, in bytes; `None`: nothing.
+async fn standing(uploads: &Uploads, place: &Path) -> Result<Option<u64>> {
+    match uploads.objects.bucket.objects.head(place).await {
+        Ok(there) => Ok(Some(there.size)),
+        Err(error) => failed(place.as_ref(), error).map_or(Ok(None), Err),
+    }
 }
 
 /// Copies an object through this process, with bounded memory.

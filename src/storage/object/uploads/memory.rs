@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// So long anybody may hold memory without being asked for it.
 const UNASKED: Duration = Duration::from_secs(1);
 
+/// So long memory is waited for: longer than the bucket needs for many parts, shorter than anybody waits who has a choice.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// So many bytes of memory, given out in the order of asking.
 pub struct Pool {
     permits: Arc<Semaphore>,
@@ -40,13 +43,18 @@ impl Pool {
         })
     }
 
-    /// Takes memory, as soon as it is this caller's turn. More than there is at all counts as all.
+    /// Takes memory, as soon as it is this caller's turn; `Error::Unreachable` if that does not come for two minutes.
+    /// More than there is at all counts as all.
     pub async fn take(self: &Arc<Self>, bytes: u64) -> Result<Room> {
         if let Some(room) = self.take_now(bytes) {
             return Ok(room);
         }
         let _waiting = Waiting::begin(self);
-        let permit = Arc::clone(&self.permits).acquire_many_owned(self.clipped(bytes)).await;
+        let turn = Arc::clone(&self.permits).acquire_many_owned(self.clipped(bytes));
+        let permit = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| Error::Unreachable {
+            what: "memory for uploads".into(),
+            why: "all of it is taken, and none was given back for too long".into(),
+        })?;
         // Nobody closes it.
         let permit = permit.map_err(|e| Error::at("memory for uploads", std::io::Error::other(e)))?;
         Ok(self.room(bytes, permit))
@@ -126,6 +134,18 @@ mod tests {
         assert!(futures_util::poll!(Box::pin(young.wanted())).is_pending(), "it was only just taken");
         drop(held);
         assert_eq!(waiting.await.unwrap().bytes, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let pool = Pool::new(100);
+        let held = pool.take(100).await.unwrap();
+        let begun = Instant::now();
+        assert!(matches!(pool.take(1).await, Err(Error::Unreachable { .. })));
+        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(pool.waiting.load(Ordering::SeqCst), 0);
+        drop(held);
+        assert!(pool.take(100).await.is_ok(), "who has given up is in nobody's way");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ pub struct Settings {
     pub part_bytes: u64,
     /// Bytes of memory for all uploads together.
     pub buffer_bytes: u64,
-    /// So many bytes the bucket copies in one call, at most. S3: 5 GiB.
+    /// So many bytes the bucket copies in one call, at most. S3: 5 GiB. 0 where a copy may go on behind its answer.
     pub copy_bytes_max: u64,
 }
 

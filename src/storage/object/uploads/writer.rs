@@ -3,7 +3,8 @@
 //!
 //! Memory is taken as bytes come: first a little, then enough for a part. An upload that holds memory for long while others
 //! wait puts what it has into the bucket as a piece, gives its memory back, and stays with little for the rest of that
-//! part: so slow clients never keep fast ones out.
+//! part: so slow clients never keep fast ones out, however slow they are and however many. A piece that is little yet
+//! takes in the next one, so that a part has few.
 
 use crate::oci::upload::{Checkpoint, UploadId};
 use crate::storage::blobs::Staging;
@@ -20,20 +21,14 @@ use futures_util::StreamExt;
 use object_store::PutPayload;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 
 /// What an upload takes of memory first.
 const LITTLE: u64 = 256 << 10;
 /// So many bytes are hashed at once.
 const HASHED_BYTES: u64 = 512 << 10;
-/// With so many pieces an upload does not make more, however slow it is.
-const PIECES_MAX: usize = 256;
 /// From so many pieces on a checkpoint holds their bytes itself: they are read back one by one.
 const PIECES_JOINED: usize = 32;
-/// After so long with one body the upload shows that it is not left behind.
-const MARKED_AGAIN: Duration = Duration::from_mins(10);
 
 /// A part on its way: which one, and what the bucket calls it.
 type Flown = Result<(usize, String)>;
@@ -53,7 +48,6 @@ pub struct Writer<'a> {
     unhashed: u64,
     hashing: Hashing,
     flying: JoinSet<Flown>,
-    marked: Instant,
     /// What the checkpoint before this one has replaced. It was recorded, or it would not have been handed in.
     replaced: Vec<String>,
 }
@@ -94,7 +88,6 @@ impl<'a> Writer<'a> {
             unhashed: 0,
             hashing: Hashing::new(state.hasher.clone()),
             flying: JoinSet::new(),
-            marked: Instant::now(),
             replaced,
             state,
         };
@@ -120,12 +113,11 @@ impl<'a> Writer<'a> {
     /// Takes all of a body; why it ended, if that was before its end.
     pub async fn take_all(&mut self, mut body: ByteStream) -> Result<Option<io::Error>> {
         loop {
-            let may_give_back = self.gathered.bytes() > 0 && self.state.pieces.len() < PIECES_MAX;
             let event = tokio::select! {
                 biased;
                 chunk = body.next() => Event::Chunk(chunk),
                 Some(flown) = self.flying.join_next() => Event::Flown(flown),
-                () = wanted(self.room.as_ref()), if may_give_back => Event::Wanted,
+                () = wanted(self.room.as_ref()) => Event::Wanted,
             };
             match event {
                 Event::Chunk(None) => return Ok(None),
@@ -197,14 +189,28 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Puts what is in memory into the bucket, and gives the memory back.
+    /// Puts what is in memory into the bucket, and gives the memory back. Of any two neighbours that no checkpoint
+    /// speaks of, one is more than half of `LITTLE`: a client that sends a byte now and then makes no more pieces than
+    /// one that sends many.
     async fn give_back(&mut self) -> Result<()> {
+        if self.gathered.bytes() == 0 {
+            self.room = None;
+            return Ok(());
+        }
         self.settle().await?;
-        let (name, bytes) = (Checkpoint::random().to_string(), self.gathered.bytes());
-        let pieces = self.gathered.take();
-        self.uploads.objects.put(self.upload, &name, Bytes::new(), pieces).await?;
+        let (upload, objects) = (self.upload, &self.uploads.objects);
+        let (name, mut bytes, mut pieces) =
+            (Checkpoint::random().to_string(), self.gathered.bytes(), Vec::new());
+        let joined = self.state.pieces.pop_if(|last| last.fresh && last.bytes + bytes <= LITTLE);
+        if let Some(last) = &joined {
+            pieces.push(objects.range(upload, &last.name, last.from, last.bytes).await?);
+            bytes += last.bytes;
+        }
+        pieces.extend(self.gathered.take());
+        objects.put(upload, &name, Bytes::new(), pieces).await?;
         self.state.pieces.push(Piece { name, from: 0, bytes, fresh: true });
         (self.room, self.slow) = (None, true);
+        objects.clear(upload, joined.into_iter().map(|piece| piece.name).collect()).await;
         Ok(())
     }
 
@@ -236,10 +242,6 @@ impl<'a> Writer<'a> {
                     .await?
             }
         };
-        if self.marked.elapsed() > MARKED_AGAIN {
-            multipart::mark(&self.uploads.objects, self.upload, &multipart).await?;
-            self.marked = Instant::now();
-        }
         let nth = multipart.parts.len();
         multipart.parts.push(String::new());
         let (fresh, old): (Vec<_>, Vec<_>) = self.state.pieces.drain(..).partition(|piece| piece.fresh);

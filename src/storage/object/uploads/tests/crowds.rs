@@ -4,10 +4,12 @@ use crate::oci::upload::UploadId;
 use crate::storage::blobs::Blobs;
 use crate::storage::contract::{after, at, body, bytes, sha256};
 use crate::storage::object::uploads::fake::Fake;
+use crate::storage::object::uploads::store::Settings;
 use crate::storage::object::uploads::tests::alone::{left, process, settings};
 use crate::stream::{self, ByteStream};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,38 @@ async fn slow_clients_do_not_keep_fast_ones_out() {
         here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
     }
     here.seal(after(upload, &fast), &sha256(&whole)).await.unwrap();
+    assert_eq!(left(&fake).await, (vec![], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_send_a_byte_now_and_then_keep_nobody_out_for_however_long() {
+    let fake = Arc::new(Fake::default());
+    // Memory for four that have begun.
+    let here = process(&fake, Settings { buffer_bytes: 1 << 20, ..settings() });
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let slow = (0..5).map(|_| async {
+        let upload = UploadId::random();
+        let staged = here.stage(at(upload, 0), trickle(Bytes::from_static(b"first"), ended.clone())).await;
+        (upload, staged.unwrap())
+    });
+    let fast = async {
+        // One of them always waits, and all of them give back what they have each second.
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let mut pieces: HashMap<String, usize> = HashMap::new();
+        for path in left(&fake).await.0 {
+            *pieces.entry(path.rsplit_once('/').unwrap().0.to_owned()).or_default() += 1;
+        }
+        assert!(pieces.len() == 5 && pieces.values().all(|&count| count <= 2), "{pieces:?}");
+        let (upload, whole) = (UploadId::random(), bytes(15, 1_000_000));
+        let staged = here.stage(at(upload, 0), body(&whole, 65_536, false));
+        let staged = tokio::time::timeout(Duration::from_secs(30), staged).await.expect("kept out").unwrap();
+        here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+        end.send(true).unwrap();
+    };
+    for (upload, staged) in futures_util::future::join(futures_util::future::join_all(slow), fast).await.0 {
+        let whole = [b"first", &vec![b'x'; staged.size as usize - 5][..]].concat();
+        here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+    }
     assert_eq!(left(&fake).await, (vec![], 0));
 }
 

@@ -59,6 +59,31 @@ async fn a_torn_blob_of_another_program_is_healed() {
 }
 
 #[tokio::test]
+async fn a_copy_that_was_answered_and_not_made_costs_nobody_a_byte() {
+    // What stands at the place before: nothing, or what another program has torn.
+    for torn in [None, Some(1000)] {
+        let fake = Arc::new(Fake::default());
+        let (here, upload, whole) = (process(&fake, settings()), UploadId::random(), bytes(14, 11_000_000));
+        let digest = sha256(&whole);
+        let place = here.0.objects.bucket.at(&layout::blob(&digest)).unwrap();
+        if let Some(bytes) = torn {
+            fake.put(&place, whole.slice(..bytes).into()).await.unwrap();
+        }
+        let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
+        fake.lie(true);
+        for _ in 0..2 {
+            let sealed = here.seal(after(upload, &staged), &digest).await;
+            assert!(matches!(sealed, Err(Error::Unreachable { .. })), "{torn:?}: {sealed:?}");
+        }
+        fake.lie(false);
+        // The client tries again, and every byte is still there.
+        here.seal(after(upload, &staged), &digest).await.unwrap();
+        assert!(read(&here, &digest, 0, u64::MAX).await.unwrap().1 == whole);
+        assert_eq!(left(&fake).await, (vec![], 0));
+    }
+}
+
+#[tokio::test]
 async fn copies_that_are_too_large_for_one_call_go_by_parts() {
     let fake = Arc::new(Fake::default());
     let here = process(&fake, Settings { copy_bytes_max: 7 * MIB, ..settings() });
@@ -105,9 +130,19 @@ async fn an_upload_that_takes_long_shows_that_it_is_not_left_behind() {
         tokio::time::sleep(Duration::from_mins(5)).await;
         Ok(piece)
     });
-    let staged = here.stage(at(upload, 0), hours.boxed()).await.unwrap();
-    let marked = fake.requests().iter().filter(|r| r.starts_with("PUT") && r.ends_with(".multipart")).count();
-    assert_eq!(marked, 5, "when it begins, and with each part that comes later than ten minutes after");
-    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+    let shown = || fake.requests().iter().filter(|r| r.starts_with("PUT") && r.ends_with(".alive")).count();
+    let shown_each = Some(Duration::from_secs(15));
+    let staged = here.stage(Staging { shown_each, ..at(upload, 0) }, hours.boxed()).await.unwrap();
+    // The parts are five minutes apart, and their own markers twenty-five.
+    assert!((418..=420).contains(&shown()));
+    assert!(left(&fake).await.0.iter().all(|path| !path.ends_with(".alive")));
+    fake.copy_secs(200);
+    here.seal(Staging { shown_each, ..after(upload, &staged) }, &sha256(&whole)).await.unwrap();
+    assert_eq!(shown(), 13);
     assert_eq!(left(&fake).await, (vec![], 0));
+    // Where metadata tells of it nothing is written for that.
+    let (upload, whole) = (UploadId::random(), bytes(16, 21 << 20));
+    let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
+    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+    assert_eq!(shown(), 0);
 }
