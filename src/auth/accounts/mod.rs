@@ -12,7 +12,6 @@ pub mod document;
 pub mod follow;
 pub mod form;
 pub mod freshness;
-pub mod freshness;
 pub mod grant;
 pub mod grants;
 pub mod group;

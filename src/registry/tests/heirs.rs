@@ -11,12 +11,18 @@ use crate::registry::tests::replica::{Step, World, app, meant, push};
 use crate::storage::links::Link;
 use std::collections::HashSet;
 
+fn intent(tags: &[&str]) -> Intent {
+    let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    Intent { repository: app(), blobs: vec![], manifests: vec![], tags, removing: false }
+}
+
 /// A replica dies in the middle of a push: the tag stands, and what it means does not.
 async fn leave(world: &World, dead: &Registry, tag: &str) {
     let link = Link::Tag(tag.parse().unwrap(), hasher::digest(Algorithm::Sha256, b"never written"));
-    let tags = vec![tag.parse().unwrap()];
-    let intent = Intent { repository: app(), blobs: vec![], manifests: vec![], tags, removing: false };
-    assert_eq!(dead.metadata.intents.begin(IntentId::random(), &intent).await.unwrap(), Begun::Stands);
+    assert_eq!(
+        dead.metadata.intents.begin(IntentId::random(), &intent(&[tag])).await.unwrap(),
+        Begun::Stands
+    );
     dead.storage.links.record(&app(), &[link]).await.unwrap();
     let end = "UPDATE holdfast.replicas SET lease_ends = now() - interval '1 second' \
         WHERE id IN (SELECT replica FROM holdfast.intents WHERE NOT adopted)";
@@ -53,6 +59,10 @@ async fn an_heir_that_is_too_late_takes_nothing_away() {
         held.reached().await;
         world.settle_the_first(&here).await;
         let told = push(&here, "y").await.unwrap();
+        // By now it must have noticed.
+        let (next, nothing) = (IntentId::random(), intent(&[]));
+        assert_eq!(slow.metadata.intents.begin(next, &nothing).await.unwrap(), Begun::Stands);
+        slow.metadata.intents.end(next).await.unwrap();
         held.go_on();
         told
     };
