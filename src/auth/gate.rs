@@ -29,6 +29,7 @@ use crate::auth::verifier::Rejected;
 use crate::clock::Clock;
 use crate::events::event::{Event, What};
 use crate::events::sink::EventSink;
+use crate::metadata;
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
@@ -110,6 +111,9 @@ impl Gate {
 
     /// Whose access token this is, if they were here with it a moment ago.
     pub fn recall(&self, token: &[u8]) -> Option<Arc<Session>> {
+        if self.directory.freshness.is_stale() {
+            return None;
+        }
         self.here.find(token, self.moment())
     }
 
@@ -123,12 +127,16 @@ impl Gate {
         From { address, service: &self.config.service, ours: true }
     }
 
-    /// Checks what somebody says.
+    /// Checks what somebody says. Nobody is let in by accounts, groups or grants that others may have changed long ago.
     pub async fn enter(
         &self,
         word: Word,
         address: Option<IpAddr>,
     ) -> Result<std::result::Result<Arc<Session>, Refusal>> {
+        if self.directory.freshness.is_stale() {
+            let why = "what other replicas change of the accounts is not seen";
+            return Err(metadata::error::Error::Unreachable(why.into()).into());
+        }
         match word {
             Word::Nothing => Ok(Ok(Arc::clone(&STRANGER))),
             Word::Unreadable => {

@@ -19,6 +19,9 @@ pub fn healthz() -> Response<Outgoing> {
 /// `/readyz`: requests are answered; else how far the reading of storage is, or what does not answer us.
 pub async fn readyz(door: &Door) -> Response<Outgoing> {
     match door.registry.readiness.state() {
+        State::Ready if door.gate.as_ref().is_some_and(|gate| gate.directory.freshness.is_stale()) => {
+            unavailable("changes of accounts by other replicas are not seen")
+        }
         State::Ready => match dependencies::silent(&door.registry).await {
             None => told(StatusCode::OK, r#"{"status":"ready"}"#.into()),
             Some(Silent::Storage) => unavailable("the storage does not answer"),

@@ -52,6 +52,8 @@ pub struct Metadata {
 pub struct Shared {
     /// Tells it from others, for whoever must know which one belongs to a storage.
     pub id: Uuid,
+    /// How long a process may be silent before others take it for dead.
+    pub term: Duration,
     /// How many statements this process has sent to it for callers.
     pub statements: Arc<AtomicU64>,
 }
@@ -96,7 +98,7 @@ pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Open
     if config.postgres.is_on() {
         let term = Duration::from_secs(config.postgres.lease_secs);
         let database = postgres::database::Database::open(&config.postgres, term).await?;
-        let shared = Shared { id: database.id(), statements: database.statements() };
+        let shared = Shared { id: database.id(), term, statements: database.statements() };
         return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
     }
     let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;

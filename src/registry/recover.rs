@@ -15,7 +15,6 @@ use crate::registry::unsettled::{Left, Unsettled};
 use crate::registry::{repair, settle, turns};
 use futures_util::{StreamExt, stream};
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
 /// What became of operations that were left under way.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,39 +28,40 @@ pub struct Recovered {
 
 /// Settles all that was left under way by processes that are no more.
 pub async fn all(registry: &Registry) -> Result<Recovered> {
+    let mut left = HashSet::new();
+    let settled = all_but(registry, &mut left).await?;
+    Ok(Recovered { settled, left: left.len() })
+}
+
+/// The same, but for these, to which it adds those that could not be settled. Answers how many were.
+pub async fn all_but(registry: &Registry, left: &mut HashSet<IntentId>) -> Result<usize> {
     const AT_ONCE: usize = 1024;
     const SIDE_BY_SIDE: usize = 32;
-    let unsettled = Mutex::new(HashSet::new());
     let mut settled = 0;
+    let mut synced = false;
     loop {
-        let left = unsettled.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut pending = registry.metadata.intents.pending(AT_ONCE + left.len()).await?;
         pending.retain(|(id, _)| !left.contains(id));
         if pending.is_empty() {
-            return Ok(Recovered { settled, left: left.len() });
+            return Ok(settled);
         }
-        if settled + left.len() == 0 {
+        if !synced {
             // Names that they have written may still be on their way to the disk; facts must not overtake them.
             registry.storage.links.sync().await?;
+            synced = true;
         }
-        let before = left.len();
-        let count = pending.len();
-        stream::iter(pending)
-            .for_each_concurrent(SIDE_BY_SIDE, |(id, intent)| {
-                let unsettled = &unsettled;
-                async move {
-                    if let Err(error) = end(registry, id, &intent).await {
-                        tell(&intent, &error);
-                        if matches!(error, Error::Metadata(MetadataError::Overtaken)) {
-                            // Another one goes on with it, and this one puts right what it has written too late.
-                            turns::put_off(registry, Unsettled { id, left: Left::Undo(intent) });
-                        }
-                        unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-                    }
-                }
-            })
-            .await;
-        settled += before + count - unsettled.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let ended = stream::iter(pending).map(|(id, intent)| async move {
+            let Err(error) = end(registry, id, &intent).await else { return None };
+            tell(&intent, &error);
+            if matches!(error, Error::Metadata(MetadataError::Overtaken)) {
+                // Another one goes on with it, and this one puts right what it has written too late.
+                turns::put_off(registry, Unsettled { id, left: Left::Undo(intent) });
+            }
+            Some(id)
+        });
+        let ended: Vec<_> = ended.buffer_unordered(SIDE_BY_SIDE).collect().await;
+        settled += ended.iter().filter(|unsettled| unsettled.is_none()).count();
+        left.extend(ended.into_iter().flatten());
     }
 }
 

@@ -11,8 +11,8 @@ use crate::storage::links::Name;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long an operation waits for those of other processes.
-const OPERATION_WAIT: Duration = Duration::from_secs(10);
+/// How often it is looked for what other processes have left, and for what this one could not settle (`recover.rs`).
+pub const SETTLED_EVERY: Duration = Duration::from_secs(2);
 /// How long a name is waited for that is to be put right: whoever waits holds a lock of this process, and may come back.
 const NAME_WAIT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -29,7 +29,9 @@ pub enum Doing {
 
 /// Begins an operation on names, once no other process has them under its hands.
 pub async fn begin(registry: &Registry, intent: &Intent) -> Result<IntentId> {
-    wait(registry, intent, OPERATION_WAIT).await
+    // One that has died is in the way until its lease has ended, and it was found by two looks at most.
+    let term = registry.metadata.shared.as_ref().map_or(Duration::ZERO, |shared| shared.term);
+    wait(registry, intent, term + 2 * SETTLED_EVERY).await
 }
 
 /// Begins to put one name right, so that nobody else changes it at the same time.

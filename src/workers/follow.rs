@@ -1,13 +1,15 @@
 //! Follows what other processes change of the accounts, so that whoever is disabled there is disabled here within a
-//! second. Where there is no other process it waits for ever.
+//! second, and says up to when all of it is known.
 
 use crate::auth::accounts::{directory::Directory, follow};
 use crate::auth::error::Result;
 use crate::auth::gate::Gate;
 use crate::metadata::news::{News, Newspaper};
+use crate::record::Shelf;
 use crate::registry::parts::Registry;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long the metadata is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -17,6 +19,9 @@ const READY_EVERY: Duration = Duration::from_millis(100);
 
 /// Follows for as long as it is polled.
 pub async fn run(gate: Arc<Gate>, registry: Arc<Registry>) {
+    if registry.metadata.shared.is_none() {
+        return; // there is no other process
+    }
     while !registry.readiness.is_ready() {
         tokio::time::sleep(READY_EVERY).await;
     }
@@ -24,20 +29,21 @@ pub async fn run(gate: Arc<Gate>, registry: Arc<Registry>) {
 }
 
 async fn follow(directory: &Directory, newspaper: &dyn Newspaper) {
-    let (mut missed, mut pause) = (false, PAUSE);
+    let (mut following, mut pause) = (Following::default(), PAUSE);
+    directory.freshness.known(Instant::now());
     loop {
-        match step(directory, newspaper, missed).await {
+        let missed = following.missed;
+        match step(directory, newspaper, &mut following).await {
             Ok(()) => {
                 if missed {
                     tracing::info!("changes of accounts by other replicas are seen again");
                 }
-                (missed, pause) = (false, PAUSE);
+                pause = PAUSE;
             }
             Err(error) => {
                 if !missed {
                     tracing::error!(%error, "changes of accounts by other replicas cannot be seen");
                 }
-                missed = true;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
@@ -45,20 +51,39 @@ async fn follow(directory: &Directory, newspaper: &dyn Newspaper) {
     }
 }
 
-/// One piece of news. After an outage everything is read again: what was told, and could not be looked up, is not told
-/// twice.
-async fn step(directory: &Directory, newspaper: &dyn Newspaper, missed: bool) -> Result<()> {
+#[derive(Default)]
+struct Following {
+    /// There was an outage: what was told, and could not be looked up, is not told twice.
+    missed: bool,
+    /// Records that are being changed here, and are to be read when that is over. They do not keep the others waiting.
+    later: Vec<(Shelf, String)>,
+}
+
+/// One piece of news. After an outage everything is read again.
+async fn step(directory: &Directory, newspaper: &dyn Newspaper, following: &mut Following) -> Result<()> {
+    // Before anything is asked: what comes meanwhile may or may not be seen.
+    let asked = Instant::now();
+    let mut records = std::mem::take(&mut following.later);
+    // What is not read now, because something fails, is read with all the rest.
+    let missed = std::mem::replace(&mut following.missed, true);
     if missed {
-        return follow::all(directory).await;
-    }
-    match newspaper.next().await? {
-        News::Anything => follow::all(directory).await?,
-        News::Records(records) => {
-            for (shelf, name) in records {
-                follow::one(directory, shelf, &name).await?;
-            }
+        records.extend(follow::all(directory, newspaper).await?);
+    } else {
+        match newspaper.next().await? {
+            News::Nothing => {}
+            News::Anything => records.extend(follow::all(directory, newspaper).await?),
+            News::Records(told) => records.extend(told),
         }
     }
+    for (shelf, name) in records {
+        if !follow::one(directory, newspaper, shelf, &name).await? {
+            following.later.push((shelf, name));
+        }
+    }
+    if following.later.is_empty() {
+        directory.freshness.known(asked);
+    }
+    following.missed = false;
     Ok(())
 }
 
@@ -68,32 +93,50 @@ mod tests {
     use crate::acl::identity::AccountKind;
     use crate::auth::accounts::fakes::World;
     use crate::auth::accounts::form::{NewToken, NewUser};
+    use crate::auth::accounts::freshness::STALE_AFTER;
     use crate::auth::accounts::identity::identity;
     use crate::auth::accounts::mint::{self, Remembered};
     use crate::auth::accounts::owner::Owner;
     use crate::auth::accounts::token::Minted;
     use crate::auth::accounts::{tokens, users};
+    use crate::metadata::accounts::Accounts;
     use crate::metadata::error::Error;
-    use crate::record::Shelf;
+    use crate::oci::page::{Listed, Page};
+    use crate::record::Record;
     use tokio::sync::Mutex;
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     /// News as a test tells them.
-    struct Told(Mutex<UnboundedReceiver<crate::metadata::error::Result<News>>>);
+    struct Told {
+        news: Mutex<UnboundedReceiver<crate::metadata::error::Result<News>>>,
+        accounts: Arc<dyn Accounts>,
+    }
 
     #[async_trait::async_trait]
     impl Newspaper for Told {
         async fn next(&self) -> crate::metadata::error::Result<News> {
-            match self.0.lock().await.recv().await {
+            match self.news.lock().await.recv().await {
                 Some(news) => news,
                 None => std::future::pending().await,
             }
         }
+
+        async fn look_up(&self, shelf: Shelf, name: &str) -> crate::metadata::error::Result<Option<Record>> {
+            self.accounts.find(shelf, name).await
+        }
+
+        async fn leaf_through(
+            &self,
+            shelf: Shelf,
+            page: &Page,
+        ) -> crate::metadata::error::Result<Listed<(String, Record)>> {
+            self.accounts.list(shelf, page).await
+        }
     }
 
-    fn newspaper() -> (UnboundedSender<crate::metadata::error::Result<News>>, Told) {
+    fn newspaper(of: &Directory) -> (UnboundedSender<crate::metadata::error::Result<News>>, Told) {
         let (tell, told) = unbounded_channel();
-        (tell, Told(Mutex::new(told)))
+        (tell, Told { news: Mutex::new(told), accounts: Arc::clone(&of.accounts) })
     }
 
     /// Waits until `done`, while `directory` follows.
@@ -127,7 +170,7 @@ mod tests {
         let checked =
             async |minted: &Minted| tokens::check(&here, minted.secret.expose()).await.unwrap().is_some();
         assert!(checked(&token).await && checked(&revoked).await);
-        let (tell, told) = newspaper();
+        let (tell, told) = newspaper(&here);
         let changed = async |shelf, name: &str| {
             let generation = here.generation();
             tell.send(Ok(News::Records(vec![(shelf, name.into())]))).unwrap();
@@ -149,7 +192,7 @@ mod tests {
         users::create(&there, user("alice"), None).await.unwrap();
         users::create(&there, user("bob"), None).await.unwrap();
         let known = |here: &Directory, name| here.knows_account(name);
-        let (tell, told) = newspaper();
+        let (tell, told) = newspaper(&here);
         tell.send(Ok(News::Records(vec![(Shelf::Users, "alice".into())]))).unwrap();
         until(&here, &told, |here| known(here, "alice")).await;
         assert!(!known(&here, "bob"), "nobody has told of bob");
@@ -159,5 +202,57 @@ mod tests {
         tell.send(Ok(News::Anything)).unwrap();
         until(&here, &told, |here| !known(here, "bob")).await;
         assert!(known(&here, "alice"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_heard_nothing_for_long_is_stale() {
+        let world = World::default();
+        let here = world.start().await;
+        let (tell, told) = newspaper(&here);
+        assert!(!here.freshness.is_stale(), "nobody else changes anything");
+        let silence = STALE_AFTER + Duration::from_secs(1);
+        let heard = async {
+            tokio::time::sleep(silence).await;
+            assert!(here.freshness.is_stale());
+            tell.send(Ok(News::Nothing)).unwrap();
+            tell.send(Ok(News::Nothing)).unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(!here.freshness.is_stale());
+        };
+        tokio::select! {
+            () = follow(&here, &told) => {}
+            () = heard => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_is_being_changed_keeps_no_other_news_waiting() {
+        let world = World::default();
+        let (there, here) = (world.start().await, world.start().await);
+        users::create(&there, user("alice"), None).await.unwrap();
+        users::create(&there, user("bob"), None).await.unwrap();
+        let (tell, told) = newspaper(&here);
+        let held = here.locks.record(Shelf::Users, "alice").await;
+        for name in ["alice", "bob"] {
+            tell.send(Ok(News::Records(vec![(Shelf::Users, name.into())]))).unwrap();
+        }
+        let quiet = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(here.knows_account("bob") && !here.knows_account("alice"));
+            for _ in 0..=STALE_AFTER.as_secs() {
+                tell.send(Ok(News::Nothing)).unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert!(here.freshness.is_stale(), "one is not known");
+            drop(held);
+            tell.send(Ok(News::Nothing)).unwrap();
+            tell.send(Ok(News::Nothing)).unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(here.knows_account("alice") && !here.freshness.is_stale());
+        };
+        tokio::select! {
+            () = follow(&here, &told) => {}
+            () = quiet => {}
+        }
     }
 }

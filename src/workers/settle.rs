@@ -3,21 +3,21 @@
 
 use crate::auth::accounts::load;
 use crate::auth::gate::Gate;
+use crate::metadata::intents::IntentId;
 use crate::registry::parts::Registry;
 use crate::registry::recover;
+use crate::registry::turns::SETTLED_EVERY;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How often it looks.
-const INTERVAL: Duration = Duration::from_secs(2);
 /// How many times it passes over what could not be settled, which is damaged, or waits for something that is away.
 const PASSED_OVER: u32 = 5;
 
 /// Settles for as long as it is polled.
 pub async fn run(registry: Arc<Registry>, gate: Option<Arc<Gate>>) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut ticks = tokio::time::interval(SETTLED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut passing_over = 0;
+    let (mut left, mut passing_over) = (HashSet::new(), 0);
     let mut answers = true;
     loop {
         ticks.tick().await;
@@ -25,15 +25,14 @@ pub async fn run(registry: Arc<Registry>, gate: Option<Arc<Gate>>) {
             continue;
         }
         recover::again(&registry).await;
-        if passing_over > 0 {
+        if passing_over == 0 {
+            left.clear();
+            passing_over = PASSED_OVER;
+        } else {
             passing_over -= 1;
-            continue;
         }
-        match orphans(&registry, gate.as_deref()).await {
-            Ok(left) => {
-                answers = true;
-                passing_over = if left > 0 { PASSED_OVER } else { 0 };
-            }
+        match orphans(&registry, gate.as_deref(), &mut left).await {
+            Ok(()) => answers = true,
             Err(why) => {
                 if answers {
                     tracing::error!(why, "what other processes have left under way cannot be looked for");
@@ -44,17 +43,18 @@ pub async fn run(registry: Arc<Registry>, gate: Option<Arc<Gate>>) {
     }
 }
 
-/// Answers how much is left.
-async fn orphans(registry: &Registry, gate: Option<&Gate>) -> Result<usize, String> {
-    let recovered = recover::all(registry).await.map_err(|error| error.to_string())?;
-    if recovered.settled > 0 {
-        tracing::info!(
-            settled = recovered.settled,
-            "operations that another process left under way were settled"
-        );
+/// Settles what others have left, but for `left`; what cannot be settled is added to that.
+async fn orphans(
+    registry: &Registry,
+    gate: Option<&Gate>,
+    left: &mut HashSet<IntentId>,
+) -> Result<(), String> {
+    let settled = recover::all_but(registry, left).await.map_err(|error| error.to_string())?;
+    if settled > 0 {
+        tracing::info!(settled, "operations that another process left under way were settled");
     }
     if let Some(gate) = gate {
         load::settle(&gate.directory).await.map_err(|error| error.to_string())?;
     }
-    Ok(recovered.left)
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::acl::identity::AccountKind;
 use crate::auth::accounts::document::{self, Document};
+use crate::auth::accounts::freshness::Freshness;
 use crate::auth::accounts::group::Member;
 use crate::auth::accounts::index::Held;
 use crate::auth::accounts::locks::Locks;
@@ -39,6 +40,8 @@ pub struct Directory {
     pub(crate) read_only: Arc<ReadOnly>,
     /// Who may change what now.
     pub(crate) locks: Locks,
+    /// Up to when changes of other processes are known.
+    pub freshness: Freshness,
     /// Uses of tokens that are not told yet.
     pub(crate) uses: Uses,
     /// Names that could not be settled after a fault.
@@ -86,6 +89,7 @@ impl Directory {
             clock,
             read_only: Arc::default(),
             locks: Locks::default(),
+            freshness: Freshness::default(),
             uses: Uses::default(),
             unsettled: Mutex::default(),
             swept: Mutex::default(),

@@ -11,6 +11,7 @@ use crate::auth::accounts::token::Token;
 use crate::auth::accounts::user::User;
 use crate::auth::accounts::{commit, removal};
 use crate::auth::error::Result;
+use crate::metadata::news::Newspaper;
 use crate::oci::page::Page;
 use crate::record::Shelf;
 use std::collections::HashSet;
@@ -26,16 +27,16 @@ pub async fn load(directory: &Directory) -> Result<()> {
             break;
         }
     }
-    directory.replace(read_all(directory).await?);
+    directory.replace(read_all(directory, None).await?);
     removal::finish_all(directory).await;
     Ok(())
 }
 
-/// What is always at hand, as the metadata tells it now.
-pub async fn read_all(directory: &Directory) -> Result<Memory> {
+/// What is always at hand, as the metadata tells it now; ahead of requests, if it is asked through the newspaper.
+pub async fn read_all(directory: &Directory, newspaper: Option<&dyn Newspaper>) -> Result<Memory> {
     let mut memory = Memory::default();
     for shelf in Shelf::ALL {
-        read(directory, shelf, &mut memory).await?;
+        read(directory, newspaper, shelf, &mut memory).await?;
     }
     Ok(memory)
 }
@@ -73,7 +74,12 @@ async fn settle_some(directory: &Directory, unsettled: &mut HashSet<(Shelf, Stri
     Ok(settled)
 }
 
-async fn read(directory: &Directory, shelf: Shelf, memory: &mut Memory) -> Result<()> {
+async fn read(
+    directory: &Directory,
+    newspaper: Option<&dyn Newspaper>,
+    shelf: Shelf,
+    memory: &mut Memory,
+) -> Result<()> {
     let entries_max = match shelf {
         Shelf::Users => User::BATCH,
         Shelf::Groups => Group::BATCH,
@@ -84,7 +90,11 @@ async fn read(directory: &Directory, shelf: Shelf, memory: &mut Memory) -> Resul
     };
     let mut last = None;
     loop {
-        let listed = directory.accounts.list(shelf, &Page { entries_max, last }).await?;
+        let page = Page { entries_max, last };
+        let listed = match newspaper {
+            Some(newspaper) => newspaper.leaf_through(shelf, &page).await?,
+            None => directory.accounts.list(shelf, &page).await?,
+        };
         for (name, record) in &listed.entries {
             memory.apply(shelf, name, Some(record));
         }

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod document;
 pub mod follow;
 pub mod form;
+pub mod freshness;
 pub mod grant;
 pub mod grants;
 pub mod group;

@@ -8,8 +8,9 @@ use crate::metadata::accounts::Accounts;
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::Begun;
 use crate::metadata::postgres::columns::{
-    answer, column, count, damaged, last, number, shelf_and_name, unsigned,
+    answer, column, count, damaged, last, number, shelf_and_name, shelves, unsigned,
 };
+use crate::metadata::postgres::connections::Connections;
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::intents::Beginning;
 use crate::metadata::postgres::statement::Statement;
@@ -36,32 +37,17 @@ pub const LIST: &str = "SELECT name, version::text, document, followed FROM (\
             ORDER BY name LIMIT $3 + 1) AS page) AS page \
     WHERE bytes_before < $4 AND place <= $3 ORDER BY name";
 
-/// Names whose changes were adopted.
-const PENDING: &str = "SELECT shelf, name FROM holdfast.record_intents WHERE replica = $1 AND adopted \
-    ORDER BY begun LIMIT $2";
-
 /// When a token was last used.
 pub const LAST_USED: &str = "SELECT used FROM holdfast.token_uses WHERE shelf = 'tokens' AND name = $1";
 
 #[async_trait::async_trait]
 impl Accounts for Database {
     async fn find(&self, shelf: Shelf, name: &str) -> Result<Option<Record>> {
-        if !is_record_name(name) {
-            return Ok(None);
-        }
-        let rows = self.read(Statement::new(FIND).bind(shelf.as_str()).bind(name)).await?;
-        rows.first().map(|row| named(row).map(|(_, record)| record)).transpose()
+        find(&self.connections, shelf, name).await
     }
 
     async fn list(&self, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>> {
-        let asked = Statement::new(LIST)
-            .bind(shelf.as_str())
-            .bind(last(page.last.as_deref()))
-            .bind(count(page.entries_max).min(i64::MAX - 1))
-            .bind(LISTED_BYTES);
-        let rows = self.read(asked).await?;
-        let more = rows.last().map(|row| column(row, "followed")).transpose()?.unwrap_or(false);
-        Ok(Listed { entries: rows.iter().map(named).collect::<Result<_>>()?, more })
+        list(&self.connections, shelf, page).await
     }
 
     async fn begin(&self, shelf: Shelf, name: &str) -> Result<Begun> {
@@ -100,10 +86,11 @@ impl Accounts for Database {
     }
 
     async fn pending(&self, count_max: usize) -> Result<Vec<(Shelf, String)>> {
-        let me = self.replica.id();
-        self.adopt(me).await?;
-        let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
-        self.read(asked).await?.iter().map(shelf_and_name).collect()
+        let asked = Statement::new("SELECT shelf, name FROM holdfast.pending_records($1, $2, $3)")
+            .bind(self.replica.id())
+            .bind(shelves())
+            .bind(count(count_max));
+        self.write(asked).await?.iter().filter_map(|row| shelf_and_name(row).transpose()).collect()
     }
 
     async fn used(&self, uses: &[(String, u64)]) -> Result<()> {
@@ -143,6 +130,27 @@ impl Database {
         let end = end.bind(begun_by).bind(self.replica.id()).bind(self.process);
         if answer(&self.write(end).await?)? { Ok(()) } else { Err(Error::Overtaken) }
     }
+}
+
+/// A record, over these connections.
+pub async fn find(connections: &Connections, shelf: Shelf, name: &str) -> Result<Option<Record>> {
+    if !is_record_name(name) {
+        return Ok(None);
+    }
+    let rows = connections.read(Statement::new(FIND).bind(shelf.as_str()).bind(name)).await?;
+    rows.first().map(|row| named(row).map(|(_, record)| record)).transpose()
+}
+
+/// A page of records, over these connections.
+pub async fn list(connections: &Connections, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>> {
+    let asked = Statement::new(LIST)
+        .bind(shelf.as_str())
+        .bind(last(page.last.as_deref()))
+        .bind(count(page.entries_max).min(i64::MAX - 1))
+        .bind(LISTED_BYTES);
+    let rows = connections.read(asked).await?;
+    let more = rows.last().map(|row| column(row, "followed")).transpose()?.unwrap_or(false);
+    Ok(Listed { entries: rows.iter().map(named).collect::<Result<_>>()?, more })
 }
 
 fn is_record_name(name: &str) -> bool {

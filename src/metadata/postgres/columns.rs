@@ -81,9 +81,14 @@ pub fn last(last: Option<&str>) -> &str {
     before_nul(last.unwrap_or_default())
 }
 
-/// The record that a row names.
-pub fn shelf_and_name(row: &PgRow) -> Result<(Shelf, String)> {
+/// The shelves that this program knows. A newer one, which works with the same tables, may have others.
+pub fn shelves() -> Vec<&'static str> {
+    Shelf::ALL.map(Shelf::as_str).to_vec()
+}
+
+/// The record that a row names. `None`: it is on a shelf of a newer program.
+pub fn shelf_and_name(row: &PgRow) -> Result<Option<(Shelf, String)>> {
     let text: &str = column(row, "shelf")?;
     let shelf = Shelf::ALL.into_iter().find(|shelf| shelf.as_str() == text);
-    Ok((shelf.ok_or_else(|| damaged("shelf"))?, column(row, "name")?))
+    shelf.map(|shelf| Ok((shelf, column(row, "name")?))).transpose()
 }

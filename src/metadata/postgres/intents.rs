@@ -2,7 +2,7 @@
 
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
-use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, number, parsed};
+use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, number, parsed, shelves};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
 use crate::oci::digest::Digest;
@@ -11,11 +11,6 @@ use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use uuid::Uuid;
-
-/// Intents that were adopted.
-const PENDING: &str = "SELECT intents.id, repositories.name AS repository, removing, blobs, manifests, tags \
-    FROM holdfast.intents JOIN holdfast.repositories ON repositories.id = intents.repository_id \
-    WHERE replica = $1 AND adopted ORDER BY begun LIMIT $2";
 
 /// What came of a beginning.
 pub enum Beginning {
@@ -86,10 +81,14 @@ impl Intents for Database {
 
     async fn pending(&self, count_max: usize) -> Result<Vec<(IntentId, Intent)>> {
         let me = self.replica.id();
-        self.adopt(me).await?;
-        self.find_strays(me).await?;
-        let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
-        let pending: Vec<_> = self.read(asked).await?.iter().map(read).collect::<Result<_>>()?;
+        let held: Vec<Uuid> = self.held().keys().map(|id| id.0).collect();
+        let asked = Statement::new("SELECT * FROM holdfast.pending_intents($1, $2, $3, $4, $5)")
+            .bind(me)
+            .bind(shelves())
+            .bind(held)
+            .bind(number(self.stray_secs))
+            .bind(count(count_max));
+        let pending: Vec<_> = self.write(asked).await?.iter().map(read).collect::<Result<_>>()?;
         self.held().extend(pending.iter().map(|(id, _)| (*id, me)));
         Ok(pending)
     }
@@ -123,21 +122,6 @@ impl Database {
             .bind(hashes(&intent.manifests))
             .bind(tags);
         Beginning::read(&self.write(begin).await?)
-    }
-
-    /// Finds intents of this process that nobody in it holds: the answer to their beginning was lost, or their end could
-    /// not be told and was given up. They become like those of a process that is no more.
-    async fn find_strays(&self, me: Uuid) -> Result<()> {
-        let held: Vec<Uuid> = self.held().keys().map(|id| id.0).collect();
-        let find = "UPDATE holdfast.intents SET adopted = true WHERE replica = $1 AND NOT adopted \
-            AND begun < clock_timestamp() - $2 * interval '1 second' AND id <> ALL ($3)";
-        let find = Statement::new(find).bind(me).bind(number(self.stray_secs)).bind(held);
-        self.write(find).await.map(|_| ())
-    }
-
-    /// Takes over what replicas had under their hands whose leases ended.
-    pub async fn adopt(&self, heir: Uuid) -> Result<()> {
-        self.write(Statement::new("SELECT holdfast.adopt($1)").bind(heir)).await.map(|_| ())
     }
 }
 

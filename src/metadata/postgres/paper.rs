@@ -24,43 +24,53 @@ pub const NEXT: &str = "SELECT last_change, changes_trimmed, number, shelf, name
 /// Up to where changes were read, and who wakes us.
 pub struct Paper {
     last: i64,
+    // Nothing was left to be read; so we wait before we look again.
+    at_the_end: bool,
     listener: Option<PgListener>,
 }
 
 impl Paper {
     /// Whoever has read up to `last`.
     pub fn from(last: i64) -> Self {
-        Self { last, listener: None }
+        Self { last, at_the_end: false, listener: None }
     }
 
-    /// Reads on. `None`: nothing that others did.
-    pub async fn read(&mut self, connections: &Connections, process: Uuid) -> Result<Option<News>> {
+    /// Waits until somebody wakes us, or for a moment, and reads on: what others did.
+    pub async fn next(&mut self, connections: &Connections, process: Uuid) -> Result<News> {
+        if self.at_the_end {
+            self.wait(connections).await;
+        }
+        let news = self.read(connections, process).await?;
+        self.at_the_end = news == News::Nothing;
+        Ok(news)
+    }
+
+    async fn read(&mut self, connections: &Connections, process: Uuid) -> Result<News> {
         let rows = connections.read(Statement::new(NEXT).bind(self.last).bind(AT_ONCE)).await?;
         let first = rows.first().ok_or_else(|| damaged("singleton"))?;
         let newest: i64 = column(first, "last_change")?;
         // Dropped before we came to it; or this is an older state of the database, from a backup.
         if column::<i64>(first, "changes_trimmed")? > self.last || newest < self.last {
             self.last = newest;
-            return Ok(Some(News::Anything));
+            return Ok(News::Anything);
         }
         let mut records = Vec::new();
         let mut last = self.last;
         for row in &rows {
             let Some(number) = column(row, "number")? else { break };
             last = number;
-            if column::<Uuid>(row, "process")? != process {
-                let named = shelf_and_name(row)?;
-                if !records.contains(&named) {
-                    records.push(named);
-                }
+            if column::<Uuid>(row, "process")? != process
+                && let Some(named) = shelf_and_name(row)?
+                && !records.contains(&named)
+            {
+                records.push(named);
             }
         }
         self.last = last;
-        Ok((!records.is_empty()).then_some(News::Records(records)))
+        Ok(if records.is_empty() { News::Nothing } else { News::Records(records) })
     }
 
-    /// Waits until somebody wakes us, or for a moment.
-    pub async fn wait(&mut self, connections: &Connections) {
+    async fn wait(&mut self, connections: &Connections) {
         let woken = async {
             let listener = match &mut self.listener {
                 Some(listener) => listener,

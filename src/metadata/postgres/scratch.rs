@@ -147,7 +147,7 @@ impl Scratch {
     /// The same, as the rest of the house sees it.
     pub async fn process(&self, term: Duration) -> Metadata {
         let database = self.open(term).await;
-        let shared = Shared { id: database.id(), statements: database.statements() };
+        let shared = Shared { id: database.id(), term, statements: database.statements() };
         parts(&database, Some(shared))
     }
 

@@ -5,9 +5,46 @@ use crate::oci::digest::Algorithm;
 use crate::oci::hasher;
 use crate::registry::error::Error;
 use crate::registry::mount;
-use crate::registry::recover::{Recovered, again, all};
+use crate::registry::parts::Registry;
+use crate::registry::recover::{Recovered, again, all, all_but};
 use crate::registry::tests::replica::{Step, World, app, meant, push};
 use crate::storage::links::Link;
+use std::collections::HashSet;
+
+fn intent(tags: &[&str]) -> Intent {
+    let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    Intent { repository: app(), blobs: vec![], manifests: vec![], tags, removing: false }
+}
+
+/// A replica dies in the middle of a push: the tag stands, and what it means does not.
+async fn leave(world: &World, dead: &Registry, tag: &str) {
+    let link = Link::Tag(tag.parse().unwrap(), hasher::digest(Algorithm::Sha256, b"never written"));
+    assert_eq!(
+        dead.metadata.intents.begin(IntentId::random(), &intent(&[tag])).await.unwrap(),
+        Begun::Stands
+    );
+    dead.storage.links.record(&app(), &[link]).await.unwrap();
+    let end = "UPDATE holdfast.replicas SET lease_ends = now() - interval '1 second' \
+        WHERE id IN (SELECT replica FROM holdfast.intents WHERE NOT adopted)";
+    world.scratch.run(end).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_settled_keeps_nothing_else_waiting() {
+    let Some(world) = World::new().await else { return };
+    let ((here, held), (dead, _)) = (world.replica().await, world.replica().await);
+    let mut left = HashSet::new();
+    leave(&world, &dead, "bad").await;
+    held.expect(&[Step::Refused]);
+    assert_eq!(all_but(&here, &mut left).await.unwrap(), 0);
+    assert_eq!(left.len(), 1);
+    leave(&world, &world.replica().await.0, "1").await;
+    assert_eq!(all_but(&here, &mut left).await.unwrap(), 1);
+    assert_eq!((left.len(), world.intents().await), (1, 1));
+    left.clear();
+    assert_eq!(all_but(&here, &mut left).await.unwrap(), 1);
+    assert_eq!((left.len(), world.intents().await), (0, 0));
+}
 
 #[tokio::test]
 async fn an_heir_that_is_too_late_takes_nothing_away() {
@@ -15,22 +52,17 @@ async fn an_heir_that_is_too_late_takes_nothing_away() {
     let (slow, held) = world.replica().await;
     let (here, _) = world.replica().await;
     let (dead, _) = world.replica().await;
-    // Half of a push: the tag stands, and what it means does not.
-    let tag = "1".parse().unwrap();
-    let link = Link::Tag("1".parse().unwrap(), hasher::digest(Algorithm::Sha256, b"never written"));
-    let intent =
-        Intent { repository: app(), blobs: vec![], manifests: vec![], tags: vec![tag], removing: false };
-    assert_eq!(dead.metadata.intents.begin(IntentId::random(), &intent).await.unwrap(), Begun::Stands);
-    dead.storage.links.record(&app(), &[link]).await.unwrap();
-    let end = "UPDATE holdfast.replicas SET lease_ends = now() - interval '1 second' \
-        WHERE id = (SELECT replica FROM holdfast.intents)";
-    world.scratch.run(end).await;
+    leave(&world, &dead, "1").await;
     held.expect(&[Step::Late]);
     let late = all(&slow);
     let meanwhile = async {
         held.reached().await;
         world.settle_the_first(&here).await;
         let told = push(&here, "y").await.unwrap();
+        // By now it must have noticed.
+        let (next, nothing) = (IntentId::random(), intent(&[]));
+        assert_eq!(slow.metadata.intents.begin(next, &nothing).await.unwrap(), Begun::Stands);
+        slow.metadata.intents.end(next).await.unwrap();
         held.go_on();
         told
     };

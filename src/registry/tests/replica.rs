@@ -28,6 +28,8 @@ pub enum Step {
     Late,
     /// It stands still, and is not done.
     Lost,
+    /// It is not done, at once.
+    Refused,
 }
 
 /// Names whose steps a test has in its hands; those that it says nothing about are done.
@@ -58,11 +60,15 @@ impl Held {
     async fn step(&self) -> storage::error::Result<()> {
         let step = self.steps.lock().unwrap().pop_front();
         let Some(step) = step else { return Ok(()) };
-        self.reached.notify_one();
-        self.go_on.notified().await;
+        if step != Step::Refused {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+        }
         match step {
             Step::Late => Ok(()),
-            Step::Lost => Err(Error::Unreachable { what: "a name".into(), why: "made up".into() }),
+            Step::Lost | Step::Refused => {
+                Err(Error::Unreachable { what: "a name".into(), why: "made up".into() })
+            }
         }
     }
 }

@@ -48,20 +48,61 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION holdfast.begin_intent IS 'Records an intent: stands, in the way (of another one), lapsed (the replica''s lease)';
 
-CREATE FUNCTION holdfast.adopt(_heir uuid) RETURNS void LANGUAGE plpgsql AS $$
+-- Records of shelves that the heir does not know are for a replica of a newer program: they stay with a replica that is
+-- no more, so that whoever knows them takes them over, or changes them.
+CREATE FUNCTION holdfast.adopt(_heir uuid, _shelves text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     _dead uuid;
+    _rest uuid;
 BEGIN
     FOR _dead IN
         SELECT id FROM holdfast.replicas WHERE lease_ends < clock_timestamp() AND id <> _heir
+            AND (EXISTS (SELECT FROM holdfast.intents WHERE replica = replicas.id)
+                OR EXISTS (SELECT FROM holdfast.record_intents WHERE replica = replicas.id AND shelf = ANY (_shelves))
+                OR NOT EXISTS (SELECT FROM holdfast.record_intents WHERE replica = replicas.id))
         FOR UPDATE SKIP LOCKED
     LOOP
         UPDATE holdfast.intents SET replica = _heir, adopted = true WHERE replica = _dead;
-        UPDATE holdfast.record_intents SET replica = _heir, adopted = true WHERE replica = _dead;
+        UPDATE holdfast.record_intents SET replica = _heir, adopted = true
+            WHERE replica = _dead AND shelf = ANY (_shelves);
+        IF EXISTS (SELECT FROM holdfast.record_intents WHERE replica = _dead) THEN
+            -- Its own row goes all the same: that is how a process which comes back learns that it was taken for dead.
+            INSERT INTO holdfast.replicas (id, address, started, lease_ends)
+                SELECT gen_random_uuid(), address, started, lease_ends FROM holdfast.replicas WHERE id = _dead
+                RETURNING id INTO _rest;
+            UPDATE holdfast.record_intents SET replica = _rest WHERE replica = _dead;
+        END IF;
         DELETE FROM holdfast.replicas WHERE id = _dead;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION holdfast.adopt IS 'Hands over what replicas had under their hands whose leases ended, and takes them off the list';
+
+CREATE FUNCTION holdfast.pending_intents(
+    _replica uuid, _shelves text[], _held uuid[], _stray_secs bigint, _max bigint
+) RETURNS TABLE (id uuid, repository text, removing boolean, blobs bytea[], manifests bytea[], tags text[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM holdfast.adopt(_replica, _shelves);
+    -- Nobody in the process knows of these: the answer to their beginning was lost, or their end was given up.
+    UPDATE holdfast.intents SET adopted = true WHERE replica = _replica AND NOT adopted
+        AND begun < clock_timestamp() - _stray_secs * interval '1 second' AND id <> ALL (_held);
+    RETURN QUERY SELECT intents.id, repositories.name, intents.removing, intents.blobs, intents.manifests, intents.tags
+        FROM holdfast.intents JOIN holdfast.repositories ON repositories.id = intents.repository_id
+        WHERE intents.replica = _replica AND intents.adopted ORDER BY intents.begun LIMIT _max;
+END $$;
+COMMENT ON FUNCTION holdfast.pending_intents IS 'Intents for the replica to settle: of the dead, and those of its own that it does not know of';
+
+CREATE FUNCTION holdfast.pending_records(_replica uuid, _shelves text[], _max bigint)
+RETURNS TABLE (shelf text, name text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM holdfast.adopt(_replica, _shelves);
+    RETURN QUERY SELECT record_intents.shelf, record_intents.name FROM holdfast.record_intents
+        WHERE record_intents.replica = _replica AND record_intents.adopted AND record_intents.shelf = ANY (_shelves)
+        ORDER BY record_intents.begun LIMIT _max;
+END $$;
+COMMENT ON FUNCTION holdfast.pending_records IS 'Changes of records for the replica to settle, which the dead have left';
 
 CREATE FUNCTION holdfast.take_lease(_work text, _holder uuid, _term_millis bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

@@ -190,3 +190,31 @@ async fn what_is_removed_under_a_lost_intent_stays() {
     other.end(id).await.unwrap();
     assert!(!other.holds(id));
 }
+
+#[tokio::test]
+async fn what_a_process_has_given_up_is_handed_to_it() {
+    let Some(scratch) = scratch::database().await else { return };
+    let database = scratch.open(TERM).await;
+    let (id, _) = begin(&database, "+b:x").await;
+    scratch.run("UPDATE holdfast.intents SET begun = now() - interval '1 hour'").await;
+    assert_eq!(intents(&database).await, [], "it is at it");
+    database.leave(id);
+    assert!(!database.holds(id));
+    assert_eq!(intents(&database).await, [id]);
+    assert!(database.holds(id));
+}
+
+#[tokio::test]
+async fn a_process_that_was_away_asks_what_is_still_its_own() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (away, heir) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    let (id, _) = begin(&away, "+b:x").await;
+    suspend(&scratch, &away).await;
+    assert!(away.regain(id).await.unwrap(), "nobody has missed it");
+    suspend(&scratch, &away).await;
+    assert_eq!(intents(&heir).await, [id]);
+    assert!(!away.regain(id).await.unwrap() && !away.holds(id));
+    assert!(heir.regain(id).await.unwrap());
+    heir.end(id).await.unwrap();
+    assert!(!heir.regain(id).await.unwrap());
+}
