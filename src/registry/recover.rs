@@ -8,7 +8,7 @@
 //! other processes have and which are durable wherever there are any. Costs as much as was under way, not as much as is stored.
 
 use crate::metadata::error::Error as MetadataError;
-use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::intents::{Intent, IntentId, Settling};
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::unsettled::Unsettled;
@@ -50,7 +50,7 @@ pub async fn all(registry: &Registry) -> Result<Recovered> {
             .for_each_concurrent(SIDE_BY_SIDE, |(id, intent)| {
                 let unsettled = &unsettled;
                 async move {
-                    if let Err(error) = end(registry, id, &intent).await {
+                    if let Err(error) = end(registry, id, &intent, Settling::Handed).await {
                         tell(&intent, &error);
                         unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
                     }
@@ -98,15 +98,15 @@ async fn agree(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()>
         return repair::repair(registry, intent).await;
     }
     registry.storage.links.sync().await?;
-    match end(registry, id, intent).await {
+    match end(registry, id, intent, Settling::Begun).await {
         Err(Error::Metadata(MetadataError::Overtaken)) => repair::repair(registry, intent).await,
         ended => ended,
     }
 }
 
 /// Settles an intent that stands, and ends it.
-async fn end(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> {
-    settle::settle(registry, id, intent).await?;
+async fn end(registry: &Registry, id: IntentId, intent: &Intent, what: Settling) -> Result<()> {
+    settle::settle(registry, id, intent, what).await?;
     Ok(registry.metadata.intents.end(id).await?)
 }
 

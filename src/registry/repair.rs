@@ -19,7 +19,7 @@ pub async fn repair(registry: &Registry, intent: &Intent) -> Result<()> {
     let manifests = intent.manifests.iter().map(|digest| Name::Revision(*digest));
     let tags = intent.tags.iter().cloned().map(Name::Tag);
     for name in blobs.chain(manifests).chain(tags) {
-        let id = turns::begin_name(registry, repository, &name, Doing::Removing).await?;
+        let id = turns::begin_name(registry, repository, &name, Doing::Removing, None).await?;
         let repaired = as_the_facts_say(registry, repository, &name, id).await;
         turns::end(registry, id).await;
         repaired?;
