@@ -35,7 +35,11 @@ impl Three {
 
 /// Clients work while `meanwhile` goes on, which is told when enough was pushed for a beginning. Everything that they were
 /// told is right at the end.
-fn busy(three: &mut Three, clients: usize, meanwhile: impl FnOnce(&mut Vec<Option<Server>>, &[Home], &Replicas)) {
+fn busy(
+    three: &mut Three,
+    clients: usize,
+    meanwhile: impl FnOnce(&mut Vec<Option<Server>>, &[Home], &Replicas),
+) {
     let seed = Chance::fresh_seed();
     let (over, steps) = (AtomicBool::new(false), AtomicUsize::new(0));
     let Three { homes, servers, known } = three;
@@ -68,7 +72,9 @@ fn busy(three: &mut Three, clients: usize, meanwhile: impl FnOnce(&mut Vec<Optio
         }
     }
     let (steps, retries) = (steps.into_inner(), known.retries());
-    println!("{clients} clients: {steps} pushes and pulls, {retries} requests tried again, {images} images at the end");
+    println!(
+        "{clients} clients: {steps} pushes and pulls, {retries} requests tried again, {images} images at the end"
+    );
     assert!(errors.is_empty(), "{} of {clients} clients failed: {errors:#?}", errors.len());
 }
 
@@ -85,7 +91,11 @@ fn clients_do_not_notice_that_replicas_are_restarted() {
             let nth = restarts % REPLICAS;
             let server = servers[nth].take().expect("it runs");
             // By turns, and each replica both ways.
-            if restarts % 2 == 0 { server.stop() } else { server.kill() }
+            if restarts % 2 == 0 {
+                server.stop()
+            } else {
+                server.kill()
+            }
             let server = homes[nth].start();
             known.moved(nth, server.client().addr);
             servers[nth] = Some(server);

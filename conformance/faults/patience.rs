@@ -95,7 +95,11 @@ impl<'a> Patient<'a> {
     /// Asks for what must succeed.
     fn need(&mut self, request: &dyn Fn() -> Request) -> Result<Answer, String> {
         let answer = self.ask(request)?;
-        if (200..300).contains(&answer.status) { Ok(answer) } else { Err(format!("{:?}: {answer}", request())) }
+        if (200..300).contains(&answer.status) {
+            Ok(answer)
+        } else {
+            Err(format!("{:?}: {answer}", request()))
+        }
     }
 
     /// Pushes an image, moving one of a few tags, and pulls one that it knows.
@@ -120,7 +124,8 @@ impl<'a> Patient<'a> {
     fn image(&mut self) -> Manifest {
         let length = if self.chance.below(50) == 0 { 12 << 20 } else { 200 + self.chance.below(60_000) };
         let layer = self.chance.bytes(length);
-        let config = serde_json::to_vec(&json!({"client": self.number, "round": self.rounds})).expect("JSON prints");
+        let config =
+            serde_json::to_vec(&json!({"client": self.number, "round": self.rounds})).expect("JSON prints");
         let json = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(OCI_CONFIG, &config),
             "layers": [descriptor(OCI_LAYER, &layer)]});
         Manifest { blobs: vec![config, layer], ..Manifest::of(&json) }

@@ -31,7 +31,10 @@ pub fn of(world: &World, fault: &str, steps: &[Step], play: &(dyn Fn(Round<'_>) 
     let benches: Vec<Mutex<Bench>> = (0..workers).map(|_| Mutex::new(world.bench())).collect();
     for step in steps {
         let counts = [Wire::S3, Wire::Postgres].map(|wire| one(world, &benches, fault, *step, wire, play));
-        println!("{fault}: {step:?}: at each of {} requests to S3 and of {} statements", counts[0], counts[1]);
+        println!(
+            "{fault}: {step:?}: at each of {} requests to S3 and of {} statements",
+            counts[0], counts[1]
+        );
     }
 }
 
@@ -53,7 +56,10 @@ fn one(
                 while !over.load(Ordering::SeqCst) {
                     let nth = next.fetch_add(1, Ordering::SeqCst);
                     assert!(nth < REQUESTS_MAX, "{fault}: {step:?} never comes to an end");
-                    let case = Case::new(step, &format!("{}-{wire:?}-{nth}", fault.replace(' ', "-")).to_lowercase());
+                    let case = Case::new(
+                        step,
+                        &format!("{}-{wire:?}-{nth}", fault.replace(' ', "-")).to_lowercase(),
+                    );
                     case.prepare(&world.client());
                     if play(Round { world, bench: &mut bench, case, wire, nth }) {
                         reached.fetch_max(nth, Ordering::SeqCst);

@@ -13,7 +13,8 @@ fn environment(name: &str) -> Option<String> {
 
 /// A number of the environment, or this one.
 pub fn number(name: &str, usual: u64) -> u64 {
-    environment(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    environment(name)
+        .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
 /// Says that a test did not run, and why. Where `HOLDFAST_FAULTS` is `all` that is a failure.
@@ -53,8 +54,11 @@ impl S3 {
         let url = format!("http://{}/{}{path_and_query}", self.addr, self.bucket);
         let mut command = Command::new("curl");
         command.args(["-sS", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user"]);
-        command.arg(format!("{}:{}", self.key, self.secret)).args(["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
-        let output = command.args(["-w", "\n%{http_code}", &url]).stdin(Stdio::null()).output().expect("curl runs");
+        command
+            .arg(format!("{}:{}", self.key, self.secret))
+            .args(["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+        let output =
+            command.args(["-w", "\n%{http_code}", &url]).stdin(Stdio::null()).output().expect("curl runs");
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         let (body, status) = told.rsplit_once('\n').unwrap_or_default();
         match status {

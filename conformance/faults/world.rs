@@ -108,7 +108,12 @@ impl World {
         };
         let began = std::time::Instant::now();
         while !left().is_empty() {
-            assert!(began.elapsed() < Duration::from_secs(30), "left behind: {:#?}\n{}", left(), sweeper.log());
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "left behind: {:#?}\n{}",
+                left(),
+                sweeper.log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         let open = self.servers.postgres.ask(&self.database, "SELECT count(*) FROM holdfast.intents");
@@ -117,7 +122,12 @@ impl World {
     }
 }
 
-fn settings(servers: &Servers, database: &str, prefix: &str, (s3, postgres): (SocketAddr, SocketAddr)) -> Home {
+fn settings(
+    servers: &Servers,
+    database: &str,
+    prefix: &str,
+    (s3, postgres): (SocketAddr, SocketAddr),
+) -> Home {
     Home::new()
         .env("HOLDFAST_STORAGE_S3_BUCKET", &servers.s3.bucket)
         .env("HOLDFAST_STORAGE_S3_ENDPOINT", format!("http://{s3}"))
