@@ -11,7 +11,8 @@ start_postgres
 version "versitygw, PostgreSQL $(sql postgres 'SHOW server_version')"
 
 cd "$strangers/../.." || exit 1
-PATH=$POSTGRES_BIN:$PATH HOLDFAST_FAULTS=all HOLDFAST_TEST_POSTGRES=$POSTGRES/postgres HOLDFAST_TEST_S3=$S3/$S3_BUCKET \
+PATH=$POSTGRES_BIN:$PATH HOLDFAST_FAULTS=all HOLDFAST_TEST_SERVER=$HOLDFAST_BIN \
+    HOLDFAST_TEST_POSTGRES=$POSTGRES/postgres HOLDFAST_TEST_S3=$S3/$S3_BUCKET \
     HOLDFAST_TEST_S3_KEY=$S3_KEY HOLDFAST_TEST_S3_SECRET=$S3_SECRET \
     cargo test --locked --test faults -- --show-output | tee "$WORK/faults.out"
 while read -r test; do
