@@ -92,9 +92,9 @@ fn clients_do_not_notice_that_replicas_are_restarted() {
             let server = servers[nth].take().expect("it runs");
             // By turns, and each replica both ways.
             if restarts % 2 == 0 {
-                server.stop()
+                server.stop();
             } else {
-                server.kill()
+                server.kill();
             }
             let server = homes[nth].start();
             known.moved(nth, server.client().addr);

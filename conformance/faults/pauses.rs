@@ -42,7 +42,12 @@ fn paused(round: Round<'_>) -> bool {
         eventually("it stands still, or is done", || bench.proxy(wire).held() > 0 || acting.is_finished());
         let held = held.lock().unwrap().clone()?;
         let is_begin = |what: &str| what.contains("begin_intent");
-        let begun = bench.proxy(Wire::Postgres).seen().iter().filter(|asked| is_begin(&asked.what)).count();
+        let begun = bench
+            .proxy(Wire::Postgres)
+            .seen()
+            .iter()
+            .filter(|asked| asked.statements > 0 && is_begin(&asked.what))
+            .count();
         let had_begun = begun > usize::from(is_begin(&held));
         std::thread::sleep(LEASE + Duration::from_millis(200));
         case.otherwise(&world.client());

@@ -144,7 +144,7 @@ impl Case {
         let mut rest = self.blob.as_slice();
         for length in pieces {
             let (piece, after) = rest.split_at(*length);
-            location = send(client, &patch(&location).body(piece))?.need("location").to_owned();
+            send(client, &patch(&location).body(piece))?.need("location").clone_into(&mut location);
             rest = after;
         }
         send(client, &put(closing(&location, &sha256_of(&self.blob))).body(rest)).map(drop)

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub const LEASE: Duration = Duration::from_secs(2);
 
 /// How long an upload is kept that nobody goes on with, when all is swept. The shortest that there is.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What a replica does by the clock, and not for a client.
 const BY_THE_CLOCK: [&str; 9] = [

@@ -16,6 +16,12 @@ use std::time::{Duration, Instant};
 /// The built program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
 
+/// The program that is started as a server: the built one, or what `HOLDFAST_TEST_SERVER` names, as a release of it.
+#[allow(clippy::disallowed_methods, reason = "tests read the environment of their run")]
+fn server_program() -> PathBuf {
+    std::env::var("HOLDFAST_TEST_SERVER").unwrap_or_else(|_| PROGRAM.to_owned()).into()
+}
+
 /// A folder for a server: its data, its settings and the logs of all its lives.
 pub struct Home {
     folder: tempfile::TempDir,
@@ -103,7 +109,7 @@ impl Home {
 
     /// The program with this home's settings and none of the surrounding HOLDFAST_* variables.
     pub fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(server_program());
         command.arg(subcommand).args(&self.flags).env_clear().stdin(Stdio::null());
         command.envs(self.env.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         command

@@ -52,17 +52,33 @@ pub enum Begun {
     InTheWay,
 }
 
+/// What is settled, and so what is not in the way of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settling {
+    /// What this process has begun itself: nothing of this process is in its way.
+    Begun,
+    /// What it was handed: only what it has begun itself is in its way, as it is in others'.
+    Handed,
+}
+
 /// The facts about what is under way.
 ///
 /// Where several processes share the metadata, an intent is also a lock between them, as `registry::locks` is within
 /// one: those of two processes stand in each other's way if both name the same tag, or if both name the same blob or
-/// manifest and at least one removes it; whoever removes a manifest also names the tags that mean it. Those of one
-/// process never do. The intents of a process that is no more stand in nobody's way for long: `pending`
-/// hands them to whoever settles them.
+/// manifest and at least one removes it; whoever removes a manifest also names the tags that mean it. Those that one
+/// process has begun never do. The intents of a process that is no more stand in nobody's way for long: `pending`
+/// hands them to whoever settles them, and until that is done they are in the way of that process, too: or what it has
+/// answered meanwhile would be settled with them, by whatever a write that comes late has made of the names.
 #[async_trait::async_trait]
 pub trait Intents: Send + Sync {
     /// Records an intent, durably, unless another process has one in its way.
     async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun>;
+
+    /// The same for one name that is put right because of an intent that stands.
+    async fn begin_settling(&self, id: IntentId, intent: &Intent, what: Settling) -> Result<Begun> {
+        let _ = what;
+        self.begin(id, intent).await
+    }
 
     /// Whether this process may still act under an intent that it has begun or was handed: not once it was fulfilled or
     /// ended, nor once this process was away for so long that others may take it for dead. Asks nobody, so that it may

@@ -28,6 +28,8 @@ pub struct Registry {
     pub config: Config,
     /// Who may change which names now.
     pub locks: Locks,
+    /// Who settles names now.
+    pub settling: Locks,
     /// Operations that failed, and whose names and facts are still to be made to agree.
     pub unsettled: AllUnsettled,
     /// Which uploads are being written to.
@@ -59,6 +61,7 @@ impl Registry {
             clock,
             config,
             locks: Locks::default(),
+            settling: Locks::default(),
             unsettled: AllUnsettled::default(),
             sessions: Sessions::default(),
             readiness: Readiness::default(),

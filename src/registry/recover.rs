@@ -8,7 +8,7 @@
 //! other processes have and which are durable wherever there are any. Costs as much as was under way, not as much as is stored.
 
 use crate::metadata::error::Error as MetadataError;
-use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::intents::{Intent, IntentId, Settling};
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::unsettled::{Left, Unsettled};
@@ -51,7 +51,7 @@ pub async fn all_but(registry: &Registry, left: &mut HashSet<IntentId>) -> Resul
             synced = true;
         }
         let ended = stream::iter(pending).map(|(id, intent)| async move {
-            let Err(error) = end(registry, id, &intent).await else { return None };
+            let Err(error) = end(registry, id, &intent, Settling::Handed).await else { return None };
             tell(&intent, &error);
             if matches!(error, Error::Metadata(MetadataError::Overtaken)) {
                 // Another one goes on with it, and this one puts right what it has written too late.
@@ -113,7 +113,7 @@ async fn agree(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()>
             break;
         }
         registry.storage.links.sync().await?;
-        match end(registry, id, intent).await {
+        match end(registry, id, intent, Settling::Begun).await {
             Err(Error::Metadata(MetadataError::Overtaken)) => {}
             ended => return ended,
         }
@@ -133,8 +133,8 @@ async fn undo(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> 
 }
 
 /// Settles an intent that stands, and ends it.
-async fn end(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> {
-    settle::settle(registry, id, intent).await?;
+async fn end(registry: &Registry, id: IntentId, intent: &Intent, what: Settling) -> Result<()> {
+    settle::settle(registry, id, intent, what).await?;
     Ok(registry.metadata.intents.end(id).await?)
 }
 

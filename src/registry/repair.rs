@@ -31,10 +31,10 @@ pub async fn repair(registry: &Registry, intent: &Intent) -> Result<()> {
 }
 
 async fn repair_name(registry: &Registry, repository: &Repository, name: &Name) -> Result<()> {
-    let id = match turns::begin_name(registry, repository, name, Doing::Removing).await {
+    let id = match turns::begin_name(registry, repository, name, Doing::Removing, None).await {
         Err(Error::InTheWay) => {
             // Whoever adds the same is only in the way of what has to go away.
-            let id = turns::begin_name(registry, repository, name, Doing::Adding).await?;
+            let id = turns::begin_name(registry, repository, name, Doing::Adding, None).await?;
             let agree = agree(registry, repository, name).await;
             turns::end(registry, id).await;
             return if agree? { Ok(()) } else { Err(Error::InTheWay) };

@@ -3,7 +3,7 @@
 //! For each: what storage holds whole becomes a fact; what it holds torn, or without bytes, goes away there too. A name
 //! is read and its fact written under an intent of its own, so that neither is outdated when the other is done.
 
-use crate::metadata::intents::{Intent, IntentId};
+use crate::metadata::intents::{Intent, IntentId, Settling};
 use crate::metadata::manifests::NewManifest;
 use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
@@ -16,12 +16,18 @@ use crate::registry::turns::{self, Doing};
 use crate::storage::links::{Found, Link, Name};
 use std::collections::BTreeSet;
 
-/// Settles the names of the intent `id`, which stands and goes on standing.
-pub async fn settle(registry: &Registry, id: IntentId, intent: &Intent) -> Result<()> {
+/// Settles the names of the intent `id`, which stands and goes on standing. Where it was
+/// handed over by another process it keeps the operations of this one out by itself, and they may wait for it with their
+/// locks; else they are kept out by a lock.
+pub async fn settle(registry: &Registry, id: IntentId, intent: &Intent, what: Settling) -> Result<()> {
     let repository = &intent.repository;
-    let _removing = registry.locks.removing(repository).await;
+    let _removing = match what {
+        Settling::Handed if registry.metadata.shared.is_some() => None,
+        _ => Some(registry.locks.removing(repository).await),
+    };
+    let _settling = registry.settling.removing(repository).await;
     for digest in &intent.blobs {
-        name(registry, repository, &Name::Layer(*digest)).await?;
+        name(registry, repository, &Name::Layer(*digest), what).await?;
     }
     let mut tags: BTreeSet<Tag> = intent.tags.iter().cloned().collect();
     for digest in &intent.manifests {
@@ -31,10 +37,10 @@ pub async fn settle(registry: &Registry, id: IntentId, intent: &Intent) -> Resul
             tags.extend(forgotten.unwrap_or_default());
             tags.extend(tags_of(registry, repository, digest).await?);
         }
-        name(registry, repository, &Name::Revision(*digest)).await?;
+        name(registry, repository, &Name::Revision(*digest), what).await?;
     }
     for tag in tags {
-        name(registry, repository, &Name::Tag(tag)).await?;
+        name(registry, repository, &Name::Tag(tag), what).await?;
     }
     Ok(())
 }
@@ -56,9 +62,9 @@ enum Fact {
     Manifest(Box<NewManifest>),
 }
 
-async fn name(registry: &Registry, repository: &Repository, name: &Name) -> Result<()> {
+async fn name(registry: &Registry, repository: &Repository, name: &Name, what: Settling) -> Result<()> {
     // First as others may who add the same: they need not wait, and mostly nothing has to go away.
-    let id = turns::begin_name(registry, repository, name, Doing::Adding).await?;
+    let id = turns::begin_name(registry, repository, name, Doing::Adding, Some(what)).await?;
     let read = match held(registry, repository, name).await {
         Ok(Held::Whole(fact)) => return record(registry, repository, fact, id).await,
         read => {
@@ -66,7 +72,7 @@ async fn name(registry: &Registry, repository: &Repository, name: &Name) -> Resu
             read?
         }
     };
-    let id = match turns::begin_name(registry, repository, name, Doing::Removing).await {
+    let id = match turns::begin_name(registry, repository, name, Doing::Removing, Some(what)).await {
         // Two whose additions of one blob have failed would wait for each other's intents for ever, and nothing has to
         // go away.
         Err(Error::InTheWay) if matches!(read, Held::NoFact) => return Ok(()),

@@ -2,7 +2,7 @@
 //! asked for again before each step that storage could not refuse, and lost by whoever stands still for too long.
 
 use crate::metadata::error::Error as MetadataError;
-use crate::metadata::intents::{Begun, Intent, IntentId};
+use crate::metadata::intents::{Begun, Intent, IntentId, Settling};
 use crate::oci::repository::Repository;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
@@ -31,15 +31,16 @@ pub enum Doing {
 pub async fn begin(registry: &Registry, intent: &Intent) -> Result<IntentId> {
     // One that has died is in the way until its lease has ended, and it was found by two looks at most.
     let term = registry.metadata.shared.as_ref().map_or(Duration::ZERO, |shared| shared.term);
-    wait(registry, intent, term + 2 * SETTLED_EVERY).await
+    wait(registry, intent, None, term + 2 * SETTLED_EVERY).await
 }
 
-/// Begins to put one name right, so that nobody else changes it at the same time.
+/// Begins to put one name right, so that nobody else changes it at the same time. `settling`: because of which intent.
 pub async fn begin_name(
     registry: &Registry,
     repository: &Repository,
     name: &Name,
     doing: Doing,
+    settling: Option<Settling>,
 ) -> Result<IntentId> {
     let mut intent = Intent {
         repository: repository.clone(),
@@ -53,7 +54,7 @@ pub async fn begin_name(
         Name::Revision(digest) => intent.manifests.push(*digest),
         Name::Tag(tag) => intent.tags.push(tag.clone()),
     }
-    wait(registry, &intent, NAME_WAIT).await
+    wait(registry, &intent, settling, NAME_WAIT).await
 }
 
 /// Whether it is still this process's turn: to be asked before names in storage are touched, which cannot be refused to
@@ -82,14 +83,24 @@ pub fn put_off(registry: &Registry, one: Unsettled) {
     }
 }
 
-async fn wait(registry: &Registry, intent: &Intent, patience: Duration) -> Result<IntentId> {
+async fn wait(
+    registry: &Registry,
+    intent: &Intent,
+    settling: Option<Settling>,
+    patience: Duration,
+) -> Result<IntentId> {
     if !registry.may_change() {
         return Err(Error::Unclaimed);
     }
     let id = IntentId::random();
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let intents = &registry.metadata.intents;
     loop {
-        match registry.metadata.intents.begin(id, intent).await {
+        let begun = match settling {
+            None => intents.begin(id, intent).await,
+            Some(what) => intents.begin_settling(id, intent, what).await,
+        };
+        match begun {
             Ok(Begun::Stands) => return Ok(id),
             Ok(Begun::InTheWay) if began.elapsed() > patience => return Err(Error::InTheWay),
             Ok(Begun::InTheWay) => {}

@@ -1,7 +1,7 @@
 //! Intents in PostgreSQL: what each replica has under its hands, and so what keeps the others from it.
 
 use crate::metadata::error::{Error, Result};
-use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
+use crate::metadata::intents::{Begun, Intent, IntentId, Intents, Settling};
 use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, number, parsed, shelves};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
@@ -37,19 +37,11 @@ impl Beginning {
 #[async_trait::async_trait]
 impl Intents for Database {
     async fn begin(&self, id: IntentId, intent: &Intent) -> Result<Begun> {
-        const TRIES: usize = 3;
-        for _ in 0..TRIES {
-            let me = self.replica.id();
-            match self.begin_as(id, intent, me).await? {
-                Beginning::Stands => {
-                    self.held().insert(id, me);
-                    return Ok(Begun::Stands);
-                }
-                Beginning::InTheWay => return Ok(Begun::InTheWay),
-                Beginning::Lapsed => self.replica.beat().await?,
-            }
-        }
-        Err(Error::Unreachable("the lease of this replica ends as soon as it is renewed".into()))
+        self.begin_past(id, intent, None).await
+    }
+
+    async fn begin_settling(&self, id: IntentId, intent: &Intent, what: Settling) -> Result<Begun> {
+        self.begin_past(id, intent, Some(what)).await
     }
 
     async fn regain(&self, id: IntentId) -> Result<bool> {
@@ -111,11 +103,35 @@ impl Database {
         }
     }
 
-    async fn begin_as(&self, id: IntentId, intent: &Intent, me: Uuid) -> Result<Beginning> {
+    async fn begin_past(&self, id: IntentId, intent: &Intent, what: Option<Settling>) -> Result<Begun> {
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            let me = self.replica.id();
+            match self.begin_as(id, intent, what, me).await? {
+                Beginning::Stands => {
+                    self.held().insert(id, me);
+                    return Ok(Begun::Stands);
+                }
+                Beginning::InTheWay => return Ok(Begun::InTheWay),
+                Beginning::Lapsed => self.replica.beat().await?,
+            }
+        }
+        Err(Error::Unreachable("the lease of this replica ends as soon as it is renewed".into()))
+    }
+
+    async fn begin_as(
+        &self,
+        id: IntentId,
+        intent: &Intent,
+        what: Option<Settling>,
+        me: Uuid,
+    ) -> Result<Beginning> {
         let tags: Vec<&str> = intent.tags.iter().map(Tag::as_str).collect();
-        let begin = Statement::new("SELECT holdfast.begin_intent($1, $2, $3, $4, $5, $6, $7)")
+        let begin = Statement::new("SELECT holdfast.begin_intent($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(id.0)
             .bind(me)
+            .bind(what != Some(Settling::Handed))
+            .bind(what.is_some())
             .bind(intent.repository.as_str())
             .bind(intent.removing)
             .bind(hashes(&intent.blobs))

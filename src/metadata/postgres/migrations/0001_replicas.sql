@@ -16,9 +16,11 @@ END $$;
 COMMENT ON FUNCTION holdfast.beat IS 'Renews the lease of a replica, or registers it. False: others have taken it for dead';
 
 -- An intent stands in the way of another replica's if both move the same tag, or if both name the same blob or manifest
--- and one of them removes it. Whoever removes a manifest also removes the tags that mean it.
+-- and one of them removes it. Whoever removes a manifest also removes the tags that mean it. What a replica has begun itself
+-- (_past_own) is not in its own way; what it was handed (_past_adopted) is, unless that is what it settles.
 CREATE FUNCTION holdfast.begin_intent(
-    _intent uuid, _replica uuid, _repository text, _removing boolean, _blobs bytea[], _manifests bytea[], _tags text[]
+    _intent uuid, _replica uuid, _past_own boolean, _past_adopted boolean,
+    _repository text, _removing boolean, _blobs bytea[], _manifests bytea[], _tags text[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     _id bigint := holdfast.repository(_repository);
@@ -36,7 +38,8 @@ BEGIN
     END IF;
     IF EXISTS (
         SELECT FROM holdfast.intents AS other
-        WHERE other.repository_id = _id AND other.replica <> _replica
+        WHERE other.repository_id = _id
+            AND (other.replica <> _replica OR NOT CASE WHEN other.adopted THEN _past_adopted ELSE _past_own END)
             AND ((other.tags || other.tags_of_manifests) && (_tags || _tags_of_manifests)
                 OR (other.removing OR _removing) AND (other.blobs && _blobs OR other.manifests && _manifests))
     ) THEN

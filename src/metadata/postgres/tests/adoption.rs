@@ -5,7 +5,7 @@ use crate::metadata::accounts::Accounts;
 use crate::metadata::blobs::Blobs;
 use crate::metadata::contract::{digest_of, manifest, repo};
 use crate::metadata::error::Error;
-use crate::metadata::intents::{Begun, IntentId, Intents};
+use crate::metadata::intents::{Begun, IntentId, Intents, Settling};
 use crate::metadata::manifests::Manifests;
 use crate::metadata::postgres::database::{Database, TERM};
 use crate::metadata::postgres::scratch::{self, Scratch};
@@ -25,6 +25,10 @@ async fn intents(database: &Database) -> Vec<IntentId> {
 async fn begin(database: &Database, words: &str) -> (IntentId, Begun) {
     let id = IntentId::random();
     (id, Intents::begin(database, id, &intent(words)).await.unwrap())
+}
+
+async fn settles(database: &Database, words: &str, what: Settling) -> Begun {
+    database.begin_settling(IntentId::random(), &intent(words), what).await.unwrap()
 }
 
 /// Ends the lease of a process that still runs, as if it had been suspended.
@@ -58,6 +62,16 @@ async fn what_a_dead_process_left_is_handed_to_one() {
     assert_eq!(Intents::pending(&*b, ALL).await.unwrap(), [(id, intent("+m:x,t:1"))]);
     assert_eq!(intents(&c).await, [], "one heir is enough");
     assert_eq!(begin(&c, "-m:x").await.1, Begun::InTheWay);
+    assert_eq!(begin(&b, "-m:x").await.1, Begun::InTheWay, "the heir has not settled it");
+    assert_eq!(begin(&b, "+m:x").await.1, Begun::Stands);
+    assert_eq!(
+        settles(&b, "-m:x", Settling::Handed).await,
+        Begun::InTheWay,
+        "what it has begun itself meanwhile"
+    );
+    assert_eq!(settles(&b, "+m:x,t:1", Settling::Handed).await, Begun::Stands);
+    assert_eq!(settles(&b, "-m:x", Settling::Begun).await, Begun::Stands);
+    scratch.run("DELETE FROM holdfast.intents WHERE NOT adopted").await;
     assert_eq!(Accounts::pending(&*c, ALL).await.unwrap(), []);
     assert_eq!(Accounts::pending(&*b, ALL).await.unwrap(), [(Shelf::Users, "alice".to_owned())]);
     b.end(id).await.unwrap();
