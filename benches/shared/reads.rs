@@ -1,12 +1,13 @@
 //! Rows: HEAD and GET of a manifest by tag and HEAD of a blob, over eight connections at once for a fixed time: the CPU of
 //! the registry and of PostgreSQL, and how often each request asks PostgreSQL and the bucket.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Bench;
 use crate::client::{Conn, Res};
 use crate::load;
-use crate::payload;
+use crate::payload::{self, MANIFEST};
 use crate::push;
 use crate::servers::Kind;
 use crate::table::{Demand, Line, Sample};
@@ -14,6 +15,8 @@ use crate::tap::Tap;
 
 const AT_ONCE: usize = 8;
 const NAME: &str = "bench/reads";
+/// So many requests are counted out; what a replica asks by itself meanwhile is a few in a thousand.
+const COUNTED: usize = 5000;
 
 /// What one kind of request costs, on average.
 struct Cost {
@@ -65,24 +68,52 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
     Ok(lines)
 }
 
-/// Each kind of request meets a server and a database of its own: what was asked of PostgreSQL is counted in full only when
-/// the connections have ended, and the few statements of a start and an end are among them.
+/// The CPU under load, and then, on a server that was just started, what exactly so many requests ask of others.
 fn measure(bench: &Bench, kind: Kind, database: &str, asked: (&str, &str)) -> Res<Cost> {
     let tap = Tap::to(bench.stand.s3.url.trim_start_matches("http://").parse()?)?;
-    let server = bench.start(kind, database, &format!("http://{}", tap.addr))?;
+    let s3 = format!("http://{}", tap.addr);
+    let server = bench.start(kind, database, &s3)?;
     let mut conns = [Conn::open(server.addr)?, Conn::open(server.addr)?, Conn::open(server.addr)?];
     push::image(&mut conns, NAME, "latest", &payload::image(1))?;
     let span = Duration::from_millis(bench.size(5000, 1000));
-    let (calls, beneath) = (tap.passed(), bench.stand.beneath()?);
+    let beneath = bench.stand.beneath()?;
     let sample = load::repeated(server.addr, asked, AT_ONCE, span, || server.cpu())?;
-    let (calls, beneath) = (tap.passed() - calls, bench.stand.beneath_since(beneath)?);
+    let beneath = bench.stand.beneath_since(beneath)?;
+    let calls = tap.passed();
+    once(server.addr, asked, COUNTED)?;
+    let calls = tap.passed() - calls;
     drop(server);
-    let statements = if kind == Kind::Holdfast { bench.stand.transactions(database)? } else { 0.0 };
-    // Asked also before the clock ran: so these are a little too high, never too low.
+    let statements = if kind == Kind::Holdfast { statements(bench, database, &s3, asked)? } else { 0.0 };
     Ok(Cost {
         sample,
-        postgres: beneath.postgres / sample.work,
-        statements: statements / sample.work,
-        calls: calls as f64 / sample.work,
+        postgres: beneath.postgres / sample.work, // a little too much: it was asked before the clock ran, too
+        statements,
+        calls: calls as f64 / COUNTED as f64,
     })
+}
+
+/// Statements of a request: PostgreSQL counts in full only when a connection ends, so a server is started for them, and once
+/// more without them.
+fn statements(bench: &Bench, database: &str, s3: &str, asked: (&str, &str)) -> Res<f64> {
+    let url = format!("{}/{database}", bench.stand.postgres);
+    let with = |count: usize| -> Res<f64> {
+        let before = bench.stand.transactions(database)?;
+        let server = bench.replica(database, 1, s3, &url)?;
+        once(server.addr, asked, count)?;
+        drop(server);
+        Ok(bench.stand.transactions(database)? - before)
+    };
+    Ok((with(COUNTED)? - with(0)?) / COUNTED as f64)
+}
+
+/// So many requests over one connection.
+fn once(addr: SocketAddr, (method, path): (&str, &str), count: usize) -> Res<()> {
+    let mut conn = Conn::open(addr)?;
+    let request = conn.prepared(method, path, &format!("Accept: {MANIFEST}\r\n"));
+    for _ in 0..count {
+        conn.send_bytes(&request)?;
+        let answer = if method == "HEAD" { conn.answer_head()? } else { conn.answer()? };
+        answer.expect(200, path)?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::push;
 use crate::servers::Server;
 use crate::table::{Demand, Line, Sample};
 
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 24;
 /// Images that are pulled.
 const PULLED: usize = 16;
 /// So many turns pull, then one pushes.
@@ -52,7 +52,7 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
         ));
     }
     let each = |sample: &Sample| sample.work / sample.cpu;
-    let work = "small images through a balancer, 20 pulls for each push, 8 at once, three replicas";
+    let work = "small images through a balancer, 20 pulls for each push, 24 at once, three replicas";
     let beside = |figure: f64, unit: &str| {
         format!("one replica {figure:.0} {unit} ({:.2} s, CPU {:.2} s)", one.wall, one.cpu)
     };

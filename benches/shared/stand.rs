@@ -3,6 +3,7 @@
 
 use std::env;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::client::Res;
 use crate::servers::family_cpu;
@@ -80,8 +81,12 @@ impl Stand {
         Ok(format!("{}/{name}", self.postgres))
     }
 
-    /// Transactions of a database so far; one that has just ended may be missing until its connection ends.
+    /// Transactions of a database so far, as soon as nobody is connected to it: until then some may be missing.
     pub fn transactions(&self, database: &str) -> Res<f64> {
+        let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+        while self.sql("postgres", &connected)? != "0" {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let asked = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname";
         Ok(self.sql("postgres", &format!("{asked} = '{database}'"))?.parse()?)
     }

@@ -93,6 +93,8 @@ pub struct S3 {
     pub sse: Encryption,
     /// With which key of KMS.
     pub sse_kms_key_id: String,
+    /// Whether the parts of uploads are signed where the endpoint has no TLS.
+    pub sign_parts: bool,
     /// Size of the parts of an upload, in bytes.
     pub part_bytes: u64,
     /// Memory for parts on their way, of all uploads together, in bytes.
@@ -142,7 +144,7 @@ pub struct Azure {
 }
 
 /// The size of parts, and the memory for them, unless the configuration says otherwise.
-const PARTS: (u64, u64) = (12 << 20, 96 << 20);
+const PARTS: (u64, u64) = (12 << 20, 64 << 20);
 
 impl Default for Filesystem {
     fn default() -> Self {
@@ -167,6 +169,7 @@ impl Default for S3 {
             ca_certificate: String::new(),
             sse: Encryption::Bucket,
             sse_kms_key_id: String::new(),
+            sign_parts: true,
             part_bytes,
             buffer_bytes,
         }

@@ -11,23 +11,24 @@ use std::sync::Arc;
 
 /// Opens the bucket of these settings. Why not, if it makes no sense; whether it is there is for `selftest.rs`.
 pub fn open(config: &S3, http: &Http, retries: &RetryConfig) -> Result<Bucket, String> {
-    let build = |endpoint: &str| -> Result<Arc<AmazonS3>, String> {
-        let builder = builder(config, endpoint)?.with_http_connector(Patient(Arc::clone(http)));
-        builder.with_retry(retries.clone()).build().map(Arc::new).map_err(|error| error.to_string())
+    let build = |endpoint: &str, signed: bool| -> Result<Arc<AmazonS3>, String> {
+        // TLS keeps what is on its way; without it, a signature over the body does.
+        let unsigned = !signed || !is_plain(endpoint);
+        let builder = builder(config, endpoint)?.with_unsigned_payload(unsigned);
+        let builder = builder.with_http_connector(Patient(Arc::clone(http))).with_retry(retries.clone());
+        builder.build().map(Arc::new).map_err(|error| error.to_string())
     };
-    let inside = build(&config.endpoint)?;
+    let inside = build(&config.endpoint, true)?;
+    // Whoever puts other bytes in the place of a part changes its tag, with which the upload is not completed. Whatever
+    // is put in one request is always signed, accounts among it.
+    let parts = if config.sign_parts { Arc::clone(&inside) } else { build(&config.endpoint, false)? };
     let signer: Option<Arc<dyn Signer>> = match (config.redirect, config.public_endpoint.as_str()) {
         (Redirect::Off, _) => None,
         (Redirect::On, "") => Some(Arc::clone(&inside) as Arc<dyn Signer>),
-        (Redirect::On, public) => Some(build(public)?),
+        (Redirect::On, public) => Some(build(public, true)?),
     };
-    Ok(Bucket {
-        objects: Arc::clone(&inside) as _,
-        pages: Some(Arc::clone(&inside) as _),
-        parts: inside,
-        signer,
-        prefix: config.prefix.clone(),
-    })
+    let pages = Some(Arc::clone(&inside) as _);
+    Ok(Bucket { objects: inside, pages, parts, signer, prefix: config.prefix.clone() })
 }
 
 fn builder(config: &S3, endpoint: &str) -> Result<AmazonS3Builder, String> {
@@ -44,7 +45,6 @@ fn builder(config: &S3, endpoint: &str) -> Result<AmazonS3Builder, String> {
     if !config.region.is_empty() {
         builder = builder.with_region(&config.region);
     }
-    let plain = endpoint.starts_with("http://");
     if !endpoint.is_empty() {
         let endpoint = if config.path_style { endpoint.to_owned() } else { hosted(endpoint, &config.bucket) };
         // The key that wins over all others, whatever the environment says.
@@ -57,11 +57,14 @@ fn builder(config: &S3, endpoint: &str) -> Result<AmazonS3Builder, String> {
     Ok(builder
         .with_bucket_name(&config.bucket)
         .with_virtual_hosted_style_request(!config.path_style)
-        // TLS keeps what is on its way; without it, each body is signed.
-        .with_unsigned_payload(!plain)
         // One by one: not every server knows how to remove many at once.
         .with_disable_bulk_delete(true)
-        .with_client_options(options(config, plain)?))
+        .with_client_options(options(config, is_plain(endpoint))?))
+}
+
+/// Whether a server is spoken to without TLS.
+fn is_plain(endpoint: &str) -> bool {
+    endpoint.starts_with("http://")
 }
 
 fn options(config: &S3, plain: bool) -> Result<ClientOptions, String> {

@@ -18,7 +18,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { part_bytes: 12 << 20, buffer_bytes: 96 << 20, copy_bytes_max: 5 << 30 }
+        Self { part_bytes: 12 << 20, buffer_bytes: 64 << 20, copy_bytes_max: 5 << 30 }
     }
 }
 
