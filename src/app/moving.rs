@@ -177,9 +177,20 @@ impl Move {
 async fn source_of(from: &Settings, locks: &mut Vec<DataLock>) -> Result<(Server, Option<Metadata>), Error> {
     if from.metadata.postgres.is_on() {
         let metadata = open_metadata(from, "source").await?;
-        return Ok((Server::Sharing(Arc::clone(&metadata.leases)), Some(metadata)));
+        if let Some(shared) = &metadata.shared {
+            return Ok((Server::Sharing(Arc::clone(&shared.holds)), Some(metadata)));
+        }
     }
     let data = Path::new(&from.data);
+/// Lets the servers of a registry take changes again, whoever holds them.
+pub async fn abort(from: &Settings) -> Result<(), Error> {
+    if from.metadata.postgres.is_on() {
+        let (server, _metadata) = source_of(from, &mut Vec::new()).await?;
+        return Ok(server.release().await?);
+    }
+    Ok(Server::running(Path::new(&from.data)).await?.release().await?)
+}
+
     if !data.is_dir() {
         return Err(Error::Ends(format!("there is no registry in {}", data.display())));
     }

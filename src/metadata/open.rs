@@ -7,6 +7,7 @@ use crate::metadata::completeness::Completeness;
 use crate::metadata::config::{Config, Engine};
 use crate::metadata::embedded;
 use crate::metadata::error::Result;
+use crate::metadata::holds::Holds;
 use crate::metadata::intents::Intents;
 use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub id: Uuid,
     /// How many statements this process has sent to it for callers.
     pub statements: Arc<AtomicU64>,
+    /// Whether its processes are held.
+    pub holds: Arc<dyn Holds>,
 }
 
 /// Metadata, and what had to be done to open it.
@@ -94,12 +97,21 @@ pub fn named(config: &Config, data: &Path) -> String {
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     if config.postgres.is_on() {
-        let database = postgres::database::Database::open(&config.postgres, TERM).await?;
-        let shared = Shared { id: database.id(), statements: database.statements() };
-        return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
+        let database = Arc::new(postgres::database::Database::open(&config.postgres, TERM).await?);
+        return Ok(Opened { metadata: shared(&database), moved_aside: None });
     }
     let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;
     Ok(Opened { metadata: parts(&Arc::new(database), None), moved_aside })
+}
+
+/// All parts of a database that several processes may share.
+pub fn shared(database: &Arc<postgres::database::Database>) -> Metadata {
+    let shared = Shared {
+        id: database.id(),
+        statements: database.statements(),
+        holds: Arc::clone(database) as Arc<dyn Holds>,
+    };
+    parts(database, Some(shared))
 }
 
 /// All parts, of one database.

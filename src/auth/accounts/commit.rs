@@ -8,6 +8,7 @@ use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::document::{self, Document};
 use crate::auth::error::{Error, Result};
 use crate::metadata::intents::Begun;
+use crate::read_only::Refused;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Written;
 use bytes::Bytes;
@@ -94,10 +95,10 @@ async fn change(
     let _alone = directory.locks.record(shelf, name).await;
     let mut way = UnderWay { directory, shelf, name, ended: false };
     let broke = match begin(directory, shelf, name).await {
-        // Another process has the name: nothing is ours to settle.
-        Err(Error::Stale) => {
+        // Another process has the name, or all are held: nothing is ours to settle.
+        Err(error @ (Error::Stale | Error::ReadOnly(_))) => {
             way.ended = true;
-            return Err(Error::Stale);
+            return Err(error);
         }
         // It may have begun all the same; to settle the name ends that.
         Err(error) => Broke::before(error),
@@ -150,9 +151,12 @@ async fn steps(
 /// too late.
 async fn begin(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-    while directory.accounts.begin(shelf, name).await? == Begun::InTheWay {
-        if began.elapsed() > WAIT_MAX {
-            return Err(Error::Stale);
+    loop {
+        match directory.accounts.begin(shelf, name).await? {
+            Begun::Stands => return Ok(()),
+            Begun::Held => return Err(Refused::ForNow.into()),
+            Begun::InTheWay if began.elapsed() > WAIT_MAX => return Err(Error::Stale),
+            Begun::InTheWay => {}
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);

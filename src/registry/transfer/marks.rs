@@ -11,9 +11,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The lease of whoever moves a registry that several processes serve.
-pub const STAND_STILL: &str = "move";
-
 const IDENTITY: &str = "storage";
 const TARGET: &str = "target";
 
