@@ -51,7 +51,11 @@ pub async fn erase(directory: &Directory, shelf: Shelf, name: &str) -> Result<bo
 /// Makes the metadata and the memory tell what storage holds of a name.
 pub async fn settle(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
     let _alone = directory.locks.record(shelf, name).await;
-    settle_alone(directory, shelf, name).await
+    let mut way = UnderWay { directory, shelf, name, ended: false };
+    let settled = settle_alone(directory, shelf, name).await;
+    // Where another process has the name nothing is ours to settle.
+    way.ended = matches!(settled, Ok(()) | Err(Error::Stale));
+    settled
 }
 
 /// A change that has begun. Where it does not come to its end, whether it broke or whoever waited for it has gone, its

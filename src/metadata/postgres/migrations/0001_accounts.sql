@@ -16,7 +16,8 @@ BEGIN
     END IF;
     -- What a dead replica left is taken over: whoever changes a record ends with what storage holds.
     INSERT INTO holdfast.record_intents AS known (shelf, name, replica) VALUES (_shelf, _name, _replica)
-        ON CONFLICT (shelf, name) DO UPDATE SET replica = excluded.replica, adopted = DEFAULT, begun = DEFAULT
+        ON CONFLICT (shelf, name) DO UPDATE SET replica = excluded.replica, begun = DEFAULT,
+            adopted = known.adopted AND known.replica = excluded.replica
         WHERE known.replica = excluded.replica OR NOT EXISTS (
             SELECT FROM holdfast.replicas WHERE id = known.replica AND lease_ends >= clock_timestamp());
     RETURN CASE WHEN FOUND THEN 'stands' ELSE 'in the way' END;
