@@ -45,7 +45,7 @@ pub fn run(args: &Move) -> Result<(), Ending> {
             Ok(())
         });
     };
-    let to = load_target(file).map_err(|mistakes| listed(&mistakes))?;
+    let to = load_target(file, &from).map_err(|mistakes| listed(&mistakes))?;
     let ended = runtime.block_on(async {
         let moving = moving::open(&from, &to, args.jobs.into()).await.map_err(told)?;
         let shown = Shown::new(args.json, &moving.transfer.tally);
