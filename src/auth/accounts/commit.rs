@@ -96,6 +96,7 @@ async fn change(
     seen: u64,
 ) -> Result<()> {
     let _change = directory.read_only.change_of_accounts()?;
+    directory.ours()?;
     let _alone = directory.locks.record(shelf, name).await;
     let mut way = UnderWay { directory, shelf, name, ended: false };
     let broke = match begin(directory, shelf, name).await {
@@ -133,6 +134,7 @@ async fn steps(
     json: Option<Bytes>,
     seen: u64,
 ) -> std::result::Result<(), Broke> {
+    directory.ours().map_err(Broke::before)?;
     let written = match &json {
         Some(json) => directory.records.put(shelf, name, json.clone(), seen).await,
         None => directory.records.remove(shelf, name, seen).await,
@@ -148,7 +150,8 @@ async fn steps(
     };
     known.map_err(|error| Broke { error: error.into(), stored: true })?;
     directory.absorb(shelf, name, record.as_ref());
-    Ok(())
+    // Whoever has claimed the storage meanwhile may have read it before: nobody is told that this counts.
+    directory.ours().map_err(Broke::before)
 }
 
 /// Waits until no other process has the name under its hands. One that has it for long makes of ours a change that came

@@ -11,7 +11,7 @@ use crate::auth::accounts::publish::{Publisher, Taker};
 use crate::auth::accounts::token::Token;
 use crate::auth::accounts::uses::Uses;
 use crate::auth::authenticator::Login;
-use crate::auth::error::Result;
+use crate::auth::error::{Error, Result};
 use crate::clock::Clock;
 use crate::metadata::accounts::Accounts;
 use crate::read_only::ReadOnly;
@@ -37,6 +37,8 @@ pub struct Directory {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether changes are taken.
     pub(crate) read_only: Arc<ReadOnly>,
+    /// Whether nobody else can have claimed the storage meanwhile.
+    may_change: Box<dyn Fn() -> bool + Send + Sync>,
     /// Who may change what now.
     pub(crate) locks: Locks,
     /// Uses of tokens that are not told yet.
@@ -85,6 +87,7 @@ impl Directory {
             accounts,
             clock,
             read_only: Arc::default(),
+            may_change: Box::new(|| true),
             locks: Locks::default(),
             uses: Uses::default(),
             unsettled: Mutex::default(),
@@ -104,6 +107,18 @@ impl Directory {
     pub fn heeding(mut self, read_only: Arc<ReadOnly>) -> Self {
         self.read_only = read_only;
         self
+    }
+
+    /// The same directory, which changes something only while `may_change` says so: while the storage is ours.
+    #[must_use]
+    pub fn while_it_is_ours(mut self, may_change: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.may_change = Box::new(may_change);
+        self
+    }
+
+    /// Refuses once the storage may be somebody else's.
+    pub(crate) fn ours(&self) -> Result<()> {
+        if (self.may_change)() { Ok(()) } else { Err(Error::Unclaimed) }
     }
 
     /// Moves with each change of anything but the making of a token. What was read before it moved may be outdated.
