@@ -52,7 +52,13 @@ pub async fn build(
     let claimed = Arc::clone(registry);
     let directory =
         directory.heeding(Arc::clone(&registry.read_only)).while_it_is_ours(move || claimed.may_change());
-    let directory = Arc::new(directory);
+    let directory = Arc::new(match &registry.metadata.shared {
+        Some(_) => {
+            let metadata = &registry.metadata;
+            directory.beside_others(Arc::clone(&metadata.leases), Arc::clone(&metadata.newspaper))
+        }
+        None => directory,
+    });
     let passwords = Arc::new(Passwords::new(&config.passwords, Arc::clone(clock))?);
     let others = other_sources(settings, &passwords, registry).await?;
     let owners = Arc::new(Owners::new(Arc::clone(&directory), others.clone(), Arc::clone(clock)));

@@ -19,4 +19,8 @@ pub trait Newspaper: Send + Sync {
     /// told within a second of being made. Never returns where there is no other process. One caller at a time. After an
     /// error the next call goes on where this one was.
     async fn next(&self) -> Result<News>;
+
+    /// What others have changed up to now of which whoever calls `next` may not have heard: all that was not told before
+    /// the call of it that is under way. It is told by `next` all the same.
+    async fn unread(&self) -> Result<News>;
 }

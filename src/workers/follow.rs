@@ -89,6 +89,10 @@ mod tests {
                 None => std::future::pending().await,
             }
         }
+
+        async fn unread(&self) -> crate::metadata::error::Result<News> {
+            Ok(News::Records(vec![]))
+        }
     }
 
     fn newspaper() -> (UnboundedSender<crate::metadata::error::Result<News>>, Told) {

@@ -168,7 +168,6 @@ async fn begin(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-    Ok(())
 }
 
 async fn settle_alone(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {

@@ -14,6 +14,8 @@ use crate::auth::authenticator::Login;
 use crate::auth::error::{Error, Result};
 use crate::clock::Clock;
 use crate::metadata::accounts::Accounts;
+use crate::metadata::leases::Leases;
+use crate::metadata::news::Newspaper;
 use crate::read_only::ReadOnly;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Records;
@@ -26,6 +28,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 const UNSETTLED_MAX: usize = 10_000;
 /// Bytes of each of the three caches.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// What other processes do that share the metadata.
+pub(crate) struct Others {
+    /// Who of all does what.
+    pub(crate) leases: Arc<dyn Leases>,
+    /// What they have changed.
+    pub(crate) newspaper: Arc<dyn Newspaper>,
+}
 
 /// Our own accounts.
 pub struct Directory {
@@ -41,6 +51,8 @@ pub struct Directory {
     may_change: Box<dyn Fn() -> bool + Send + Sync>,
     /// Who may change what now.
     pub(crate) locks: Locks,
+    /// Other processes, where there are any.
+    pub(crate) others: Option<Others>,
     /// Uses of tokens that are not told yet.
     pub(crate) uses: Uses,
     /// Names that could not be settled after a fault.
@@ -89,6 +101,7 @@ impl Directory {
             read_only: Arc::default(),
             may_change: Box::new(|| true),
             locks: Locks::default(),
+            others: None,
             uses: Uses::default(),
             unsettled: Mutex::default(),
             swept: Mutex::default(),
@@ -113,6 +126,13 @@ impl Directory {
     #[must_use]
     pub fn while_it_is_ours(mut self, may_change: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.may_change = Box::new(may_change);
+        self
+    }
+
+    /// The same directory, beside those of other processes.
+    #[must_use]
+    pub fn beside_others(mut self, leases: Arc<dyn Leases>, newspaper: Arc<dyn Newspaper>) -> Self {
+        self.others = Some(Others { leases, newspaper });
         self
     }
 
@@ -176,6 +196,15 @@ impl Directory {
         if shelf == Shelf::Grants {
             self.publisher.publish(&self.memory);
         }
+    }
+
+    /// Reads one fact again. Also one that this process has changed itself: that costs a look, and does no harm.
+    pub(crate) async fn look_again(&self, shelf: Shelf, name: &str) -> Result<()> {
+        // A change of ours that is under way ends first, or what it has just done could be undone in memory.
+        let _alone = self.locks.record(shelf, name).await;
+        let record = self.accounts.find(shelf, name).await?;
+        self.absorb(shelf, name, record.as_ref());
+        Ok(())
     }
 
     /// All of it was read anew.

@@ -12,7 +12,7 @@ use crate::metadata::postgres::statement::Statement;
 use crate::record::Shelf;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
@@ -36,6 +36,8 @@ pub struct Database {
     /// Intents that this process holds, and as whom.
     pub(in crate::metadata::postgres) holding: Mutex<HashMap<IntentId, Uuid>>,
     pub(in crate::metadata::postgres) paper: tokio::sync::Mutex<Paper>,
+    /// Up to where somebody has taken up the news.
+    pub(in crate::metadata::postgres) taken_up: AtomicI64,
     id: Uuid,
 }
 
@@ -53,6 +55,7 @@ impl Database {
         let about = Statement::new("SELECT id, last_change FROM holdfast.registry");
         let about = connections.read(about).await?;
         let about = about.first().ok_or_else(|| damaged("singleton"))?;
+        let last_change = column(about, "last_change")?;
         Ok(Self {
             replica: Replica::register(Arc::clone(&own), term).await?,
             connections,
@@ -60,7 +63,8 @@ impl Database {
             process: Uuid::new_v4(),
             changing: Mutex::default(),
             holding: Mutex::default(),
-            paper: tokio::sync::Mutex::new(Paper::from(column(about, "last_change")?)),
+            paper: tokio::sync::Mutex::new(Paper::from(last_change)),
+            taken_up: AtomicI64::new(last_change),
             id: column(about, "id")?,
         })
     }

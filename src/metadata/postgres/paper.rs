@@ -33,6 +33,11 @@ impl Paper {
         Self { last, listener: None }
     }
 
+    /// Up to where it was read.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
     /// Reads on. `None`: nothing that others did.
     pub async fn read(&mut self, connections: &Connections, process: Uuid) -> Result<Option<News>> {
         let rows = connections.read(Statement::new(NEXT).bind(self.last).bind(AT_ONCE)).await?;
