@@ -217,3 +217,57 @@ async fn ask(client: &Client, body: &serde_json::Value) -> Result<Answer, Unheld
 fn refused(body: &[u8]) -> Unheld {
     Unheld::Refused(Told::read(body).message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::error::Error as MetadataError;
+    use crate::metadata::intents::{Begun, Intent, IntentId};
+    use crate::metadata::open::Metadata;
+    use crate::metadata::postgres::scratch;
+
+    const ALIVE: Duration = Duration::from_secs(10);
+
+    async fn begin(replica: &Metadata) -> (IntentId, Result<Begun, MetadataError>) {
+        let (id, tags) = (IntentId::random(), vec!["1".parse().unwrap()]);
+        let repository = "app".parse().unwrap();
+        let intent = Intent { repository, blobs: vec![], manifests: vec![], tags, removing: false };
+        (id, replica.intents.begin(id, &intent).await)
+    }
+
+    #[tokio::test]
+    async fn servers_that_share_their_metadata_stand_still_once_the_last_change_has_ended() {
+        let Some(scratch) = scratch::database().await else { return };
+        let (replica, mover) = (scratch.process(ALIVE).await, scratch.process(ALIVE).await);
+        let server = Server::Sharing(Arc::clone(&mover.shared.as_ref().unwrap().holds));
+        let (push, begun) = begin(&replica).await;
+        assert_eq!(begun.unwrap(), Begun::Stands);
+        let work = async {
+            assert!(!replica.intents.holds(push), "the push has ended before");
+            assert_eq!(begin(&replica).await.1.unwrap(), Begun::Held);
+            Ok::<_, Unheld>(())
+        };
+        let ends = async {
+            tokio::time::sleep(PAUSE / 2).await;
+            replica.intents.end(push).await.unwrap();
+        };
+        let (still, ()) = tokio::join!(server.still(work), ends);
+        still.unwrap();
+        server.let_go().await.unwrap();
+        assert_eq!(begin(&replica).await.1.unwrap(), Begun::Stands);
+    }
+
+    #[tokio::test]
+    async fn a_move_hears_of_it_when_others_let_changes_in() {
+        let Some(scratch) = scratch::database().await else { return };
+        let (replica, mover) = (scratch.process(ALIVE).await, scratch.process(ALIVE).await);
+        let [theirs, own] = [&replica, &mover].map(|of| Arc::clone(&of.shared.as_ref().unwrap().holds));
+        let work = async {
+            Server::Sharing(theirs).release().await?;
+            assert_eq!(begin(&replica).await.1.unwrap(), Begun::Stands);
+            Ok::<_, Unheld>(())
+        };
+        let still = Server::Sharing(own).still(work).await;
+        assert!(matches!(still, Err(Unheld::Broken)), "{still:?}");
+    }
+}
