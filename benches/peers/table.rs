@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-
 /// An amount of work, how long it took, and the server's CPU seconds for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {

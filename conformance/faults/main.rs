@@ -13,5 +13,13 @@
 #[allow(dead_code, reason = "each test target uses its part of the kit")]
 mod testkit;
 
+mod busy;
+mod cuts;
+mod kills;
+mod patience;
+mod pauses;
 mod proxies;
+mod rounds;
 mod servers;
+mod steps;
+mod world;

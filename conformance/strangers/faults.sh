@@ -59,11 +59,14 @@ left() {
     local uploads
     uploads=$(s3_ "$S3_BUCKET?uploads=") || return
     grep -oE '<UploadId>[^<]*</UploadId>' <<< "$uploads"
-    objects holdfast/staging/ && objects registry/holdfast/staging/
+    objects data/registry/holdfast/staging/
 }
-none_left() { local found; found=$(left) || [[ $? = 1 ]] || return 2; [[ -z $found ]] || { echo "$found"; return 1; }; }
-must "an upload of nobody" s3_ "$S3_BUCKET/holdfast/staging/nobody?uploads=" -X POST -o /dev/null
+none_left() { local found; found=$(left) || return 2; [[ -z $found ]] || { echo "$found"; return 1; }; }
+# what nobody goes on with would be seen
+nobodys=$(s3_ "$S3_BUCKET/nobodys?uploads=" -X POST | sed -n 's,.*<UploadId>\(.*\)</UploadId>.*,\1,p')
+must "an upload of nobody" test -n "$nobodys"
 check "it would be seen" fails none_left
+must "it is dropped" s3_ "$S3_BUCKET/nobodys?uploadId=$nobodys" -X DELETE
 must "the servers end well on SIGTERM" stop holdfast
 # one comes back, to whom a minute is long
 sleep 60

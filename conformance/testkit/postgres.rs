@@ -2,9 +2,8 @@
 //! that may make databases), or one that is started in a temporary folder if `initdb` is here. Its own program `psql` asks
 //! it. It must not know what is kept in it.
 
-use super::server::eventually;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -87,18 +86,26 @@ impl Postgres {
         (!own.folder.is_empty()).then(|| Self { addr, user: "postgres".into(), own: Some(own) })
     }
 
-    /// Ends and starts a server of this test's own: `smart`, `fast` or `immediate`, as `pg_ctl` calls it.
-    pub fn restart(&self, how: &str) {
+    /// Ends a server of this test's own: `smart`, `fast` or `immediate`, as `pg_ctl` calls it.
+    #[track_caller]
+    pub fn end(&self, how: &str) {
+        self.control(&["-m", how, "stop"]);
+    }
+
+    /// Starts it again, at its address.
+    #[track_caller]
+    pub fn begin(&self) {
+        self.control(&["start"]);
+    }
+
+    #[track_caller]
+    fn control(&self, words: &[&str]) {
         let own = self.own.as_ref().expect("a server of this test's own");
         let (data, log) = (format!("{}/data", own.folder), format!("{}/log", own.folder));
-        let words = ["pg_ctl", "-w", "-D", &data, "-l", &log, "-m", how, "restart"];
+        let words = [&["pg_ctl", "-w", "-D", data.as_str(), "-l", log.as_str()], words].concat();
         let done = as_user(&words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        assert!(
-            done.expect("pg_ctl runs").success(),
-            "{}",
-            std::fs::read_to_string(&log).unwrap_or_default()
-        );
-        eventually("PostgreSQL listens again", || TcpStream::connect(self.addr).is_ok());
+        let told = || std::fs::read_to_string(&log).unwrap_or_default();
+        assert!(done.expect("pg_ctl runs").success(), "{words:?}: {}", told());
     }
 
     /// The URL of a database, by a way to the server: its own address, or a proxy's.

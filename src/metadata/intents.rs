@@ -71,11 +71,23 @@ pub trait Intents: Send + Sync {
     /// be asked before each step.
     fn holds(&self, id: IntentId) -> bool;
 
-    /// Forgets an intent; need not be durable.
+    /// Whether an intent of this process stands: asks where `holds` only believes. A process that was away, and that
+    /// nobody has missed, may act under its intents again.
+    async fn regain(&self, id: IntentId) -> Result<bool> {
+        Ok(self.holds(id)) // nobody else could have ended it
+    }
+
+    /// Forgets an intent; need not be durable. After an error it may stand, and may be ended again.
     async fn end(&self, id: IntentId) -> Result<()>;
+
+    /// This process will not come back to an intent that it has begun, and could not end: it is as if it had been left
+    /// by a process that is no more.
+    fn leave(&self, id: IntentId) {
+        let _ = id; // the next start is handed it
+    }
 
     /// At most `count` intents that were neither fulfilled nor ended by a process that is no more. They are the
     /// caller's then, to be settled and ended; no other process is handed them while this one lives. Never one that this
-    /// process has begun.
+    /// process has begun, but for those that it has left, or was never told that they stand.
     async fn pending(&self, count: usize) -> Result<Vec<(IntentId, Intent)>>;
 }

@@ -13,12 +13,12 @@ use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
 use crate::metadata::news::Newspaper;
 use crate::metadata::postgres;
-use crate::metadata::postgres::database::TERM;
 use crate::metadata::signing_keys::SigningKeys;
 use crate::metadata::uploads::Uploads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The parts of open metadata. `metadata.uploads.extend(..)`.
@@ -97,7 +97,8 @@ pub fn named(config: &Config, data: &Path) -> String {
 /// Opens metadata. `unix_secs` names a database that has to be moved aside.
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     if config.postgres.is_on() {
-        let database = Arc::new(postgres::database::Database::open(&config.postgres, TERM).await?);
+        let term = Duration::from_secs(config.postgres.lease_secs);
+        let database = Arc::new(postgres::database::Database::open(&config.postgres, term).await?);
         return Ok(Opened { metadata: shared(&database), moved_aside: None });
     }
     let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;

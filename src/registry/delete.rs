@@ -1,5 +1,6 @@
 //! Removing tags, manifests and blobs from a repository (distribution-spec, "Content Management"): facts,
-//! then names. Bytes stay: only a collector may remove them.
+//! then names. Bytes stay: only a collector may remove them. The turn among processes comes before the lock of this one:
+//! whoever waits for another process keeps nobody of this one waiting.
 
 use crate::metadata::intents::{Intent, IntentId};
 use crate::oci::digest::Digest;
@@ -14,7 +15,6 @@ use crate::storage::links::{Found, Link, Name};
 /// Removes a tag and nothing else.
 pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Result<()> {
     let _change = registry.read_only.change()?;
-    let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Tag(tag.clone())).await?;
     let intent = Intent {
         repository: repository.clone(),
@@ -24,6 +24,7 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
         removing: true,
     };
     let id = turns::begin(registry, &intent).await?;
+    let removing = registry.locks.removing(repository).await;
     let removed = async {
         registry.metadata.manifests.untag(repository, tag, Some(id)).await?;
         forget(registry, repository, &[Name::Tag(tag.clone())], id).await
@@ -36,7 +37,6 @@ pub async fn tag(registry: &Registry, repository: &Repository, tag: &Tag) -> Res
 /// Removes a manifest and the tags that mean it.
 pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
     let _change = registry.read_only.change()?;
-    let removing = registry.locks.removing(repository).await;
     pull::resolve(registry, repository, &Reference::Digest(*digest)).await?;
     let mut intent = Intent {
         repository: repository.clone(),
@@ -46,6 +46,7 @@ pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Dig
         removing: true,
     };
     let id = turns::begin(registry, &intent).await?;
+    let removing = registry.locks.removing(repository).await;
     let removed = async {
         let tags = registry.metadata.manifests.forget(repository, digest, Some(id)).await?;
         // Known only now; whoever makes names and facts agree after a failure needs them too.
@@ -62,12 +63,12 @@ pub async fn manifest(registry: &Registry, repository: &Repository, digest: &Dig
 /// Removes a repository's hold on a blob. Manifests that name it stay, and name something absent.
 pub async fn blob(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<()> {
     let _change = registry.read_only.change()?;
-    let removing = registry.locks.removing(repository).await;
     if registry.metadata.blobs.size(repository, digest).await?.is_none() {
         return Err(Error::BlobUnknown(repository.clone(), *digest));
     }
     let intent = Intent { removing: true, ..mount::intent(repository, digest) };
     let id = turns::begin(registry, &intent).await?;
+    let removing = registry.locks.removing(repository).await;
     let removed = async {
         registry.metadata.blobs.unlink(repository, digest, Some(id)).await?;
         forget(registry, repository, &[Name::Layer(*digest)], id).await

@@ -49,10 +49,8 @@ pub async fn put(
     tags.dedup();
     let demand = registry.config.absent_content == AbsentContent::Refuse;
     let facts = derive::facts(&manifest, digest, &bytes, tags, registry.clock.unix_secs());
-    // From here on nothing that the manifest names can be removed, and nobody else moves its tags.
-    let adding = registry.locks.adding(repository, &facts.tags).await;
     if demand {
-        held(registry, repository, &manifest).await?; // before a byte is written
+        held(registry, repository, &manifest).await?; // before a byte is written; the facts demand it once more
     }
     let intent = Intent {
         repository: repository.clone(),
@@ -64,6 +62,9 @@ pub async fn put(
     let (id, stored) =
         tokio::join!(turns::begin(registry, &intent), registry.storage.blobs.put(&digest, bytes));
     let id = id?;
+    // From here on nothing that the manifest names can be removed here, and nobody else moves its tags. Not before the
+    // turn among processes: whoever waits for another one keeps nobody of this one waiting.
+    let adding = registry.locks.adding(repository, &facts.tags).await;
     let recorded = match stored {
         Ok(()) => record(registry, repository, facts, demand, id).await,
         Err(error) => Err(error.into()),

@@ -25,6 +25,8 @@ pub mod sessions;
 pub mod settle;
 pub mod stale;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 pub mod transfer;
 pub mod turns;
 pub mod unsettled;

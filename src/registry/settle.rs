@@ -9,8 +9,9 @@ use crate::oci::digest::Digest;
 use crate::oci::repository::Repository;
 use crate::oci::tag::Tag;
 use crate::registry::derive::{self, Odd};
-use crate::registry::error::Result;
+use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
+use crate::registry::repair;
 use crate::registry::turns::{self, Doing};
 use crate::storage::links::{Found, Link, Name};
 use std::collections::BTreeSet;
@@ -44,8 +45,10 @@ enum Held {
     Whole(Fact),
     /// A manifest that is whole, but none that is taken here: not ours to remove.
     NotTaken,
-    /// Nothing, or nothing that is of use.
+    /// Nothing that is of use: torn, without bytes, or nothing at all where a fact says otherwise.
     Nothing,
+    /// Nothing that reads, and no fact says otherwise: both places agree.
+    NoFact,
 }
 
 enum Fact {
@@ -56,18 +59,23 @@ enum Fact {
 async fn name(registry: &Registry, repository: &Repository, name: &Name) -> Result<()> {
     // First as others may who add the same: they need not wait, and mostly nothing has to go away.
     let id = turns::begin_name(registry, repository, name, Doing::Adding).await?;
-    match held(registry, repository, name).await {
+    let read = match held(registry, repository, name).await {
         Ok(Held::Whole(fact)) => return record(registry, repository, fact, id).await,
         read => {
             turns::end(registry, id).await;
-            read?;
+            read?
         }
-    }
-    let id = turns::begin_name(registry, repository, name, Doing::Removing).await?;
+    };
+    let id = match turns::begin_name(registry, repository, name, Doing::Removing).await {
+        // Two whose additions of one blob have failed would wait for each other's intents for ever, and nothing has to
+        // go away.
+        Err(Error::InTheWay) if matches!(read, Held::NoFact) => return Ok(()),
+        begun => begun?,
+    };
     let settled = match held(registry, repository, name).await {
         Ok(Held::Whole(fact)) => return record(registry, repository, fact, id).await,
         Ok(Held::NotTaken) => forget_fact(registry, repository, name, id).await,
-        Ok(Held::Nothing) => forget(registry, repository, name, id).await,
+        Ok(Held::Nothing | Held::NoFact) => forget(registry, repository, name, id).await,
         Err(error) => Err(error),
     };
     turns::end(registry, id).await;
@@ -76,6 +84,9 @@ async fn name(registry: &Registry, repository: &Repository, name: &Name) -> Resu
 
 async fn held(registry: &Registry, repository: &Repository, name: &Name) -> Result<Held> {
     let meant = registry.storage.links.resolve(repository, name).await?;
+    if meant.is_none() && repair::said(registry, repository, name).await?.is_none() {
+        return Ok(Held::NoFact);
+    }
     match (name, meant) {
         (Name::Layer(digest), Some(meant)) if meant == *digest => {
             let size = registry.storage.blobs.stat(digest).await?;
@@ -119,7 +130,9 @@ async fn record(registry: &Registry, repository: &Repository, fact: Fact, id: In
 async fn forget(registry: &Registry, repository: &Repository, name: &Name, id: IntentId) -> Result<()> {
     forget_fact(registry, repository, name, id).await?;
     turns::stands(registry, id)?;
-    Ok(registry.storage.links.forget(repository, std::slice::from_ref(name)).await?)
+    registry.storage.links.forget(repository, std::slice::from_ref(name)).await?;
+    // One that was too long on its way may have taken away what others were told meanwhile.
+    turns::stands(registry, id)
 }
 
 async fn forget_fact(registry: &Registry, repository: &Repository, name: &Name, id: IntentId) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::oci::repository::Repository;
 use crate::read_only::Refused;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
-use crate::registry::unsettled::Unsettled;
+use crate::registry::unsettled::{Left, Unsettled};
 use crate::storage::links::Name;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -68,7 +68,16 @@ pub fn stands(registry: &Registry, id: IntentId) -> Result<()> {
 /// wait for it.
 pub async fn end(registry: &Registry, id: IntentId) {
     if registry.metadata.intents.end(id).await.is_err() {
-        registry.unsettled.add(Unsettled { id, intent: None });
+        put_off(registry, Unsettled { id, left: Left::End });
+    }
+}
+
+/// Leaves an operation for later: to `recover::again`, or, when that has its hands full, to whoever settles what other
+/// processes have left.
+pub fn put_off(registry: &Registry, one: Unsettled) {
+    let id = one.id;
+    if !registry.unsettled.add(one) {
+        registry.metadata.intents.leave(id);
     }
 }
 

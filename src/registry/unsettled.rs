@@ -4,8 +4,7 @@
 use crate::metadata::intents::{Intent, IntentId};
 use std::sync::{Mutex, PoisonError};
 
-/// Most of them that are remembered. Of others the intent, which stands, is settled by the next start, or by another
-/// process.
+/// Most of them that are remembered.
 const MAX: usize = 10_000;
 
 /// One operation.
@@ -13,8 +12,20 @@ const MAX: usize = 10_000;
 pub struct Unsettled {
     /// Its intent, which stands, or did.
     pub id: IntentId,
-    /// The names that it may have changed; `None`: none, it is only to be ended.
-    pub intent: Option<Intent>,
+    /// What is left to be done.
+    pub left: Left,
+}
+
+/// What is left to be done for an operation.
+#[derive(Debug, Clone)]
+pub enum Left {
+    /// It has changed no name: its intent is to be ended.
+    End,
+    /// Its names and facts are to agree, either way: nobody was told of it.
+    Agree(Intent),
+    /// Its names are to say what the facts say: its client was told that it is refused, or others were told of the same
+    /// names meanwhile.
+    Undo(Intent),
 }
 
 /// All of them.
@@ -22,12 +33,15 @@ pub struct Unsettled {
 pub struct AllUnsettled(Mutex<Vec<Unsettled>>);
 
 impl AllUnsettled {
-    /// Remembers one.
-    pub fn add(&self, one: Unsettled) {
+    /// Remembers one. False: there are too many, and whoever settles what other processes have left has to do it.
+    #[must_use]
+    pub fn add(&self, one: Unsettled) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MAX {
+        let fits = all.len() < MAX;
+        if fits {
             all.push(one);
         }
+        fits
     }
 
     /// All of them; they are the caller's now.

@@ -21,6 +21,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// these bounds.
 const BEAT_LEAST: Duration = Duration::from_secs(1);
 const BEAT_MOST: Duration = Duration::from_mins(1);
+/// How often a session is asked for again that others are writing to, before it is left to whoever purges.
+const TRIES: usize = 3;
 
 /// Bytes on their way in.
 pub struct Chunk {
@@ -101,26 +103,24 @@ pub async fn finish(registry: &Registry, session: Session<'_>, chunk: Chunk, dig
         known = Some(*digest);
     }
     let staging = stage(registry, upload, chunk, known);
-    let (intent, staged) = tokio::join!(intend(registry, repository, digest), staging);
-    let intent = intent?;
+    let (intent, upload) = intend(registry, repository, digest, staging).await?;
     // Not before the bytes are here: a change that is under way must not depend on how fast its client sends.
     let change = registry.read_only.change();
-    let sealed = match (staged, &change) {
-        (Ok(upload), Ok(_)) => seal(registry, &upload, digest).await,
-        (Ok(_), Err(refused)) => Err((*refused).into()),
-        (Err(error), _) => Err(error),
+    let sealed = match &change {
+        Ok(_) => seal(registry, &upload, digest).await,
+        Err(refused) => Err((*refused).into()),
     };
     match sealed {
         Ok(size) => {
             mount::hold(registry, repository, digest, size, intent).await?;
-            registry.metadata.uploads.close(id).await?;
+            // The blob is there, and so is the fact: that is what was asked for. A session that stays is purged.
+            if let Err(error) = registry.metadata.uploads.close(id).await {
+                tracing::warn!(%error, upload = %id, "an upload that is finished could not be closed");
+            }
             Ok(())
         }
         Err(error) => {
             turns::end(registry, intent).await;
-            if matches!(error, Error::DigestMismatch { .. }) {
-                drop_session(registry, id).await?; // these bytes can never become right
-            }
             Err(error)
         }
     }
@@ -138,8 +138,10 @@ pub async fn whole(
     // It has no session; so it is not taken for what an earlier process has left.
     let _held = registry.sessions.hold(id);
     let algorithm = digest.algorithm();
-    let staging = Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest) };
-    let (intent, staged) = tokio::join!(intend(registry, repository, digest), async {
+    let shown_each = Some(beat(registry));
+    let staging =
+        Staging { upload: id, offset: 0, algorithm, checkpoint: None, known: Some(*digest), shown_each };
+    let staging = async {
         match chunk.bytes {
             Some(bytes) => match registry.storage.blobs.stage(staging, bytes).await? {
                 Staged { size, cut: None, checkpoint } => Ok(Staging { offset: size, checkpoint, ..staging }),
@@ -147,19 +149,18 @@ pub async fn whole(
             },
             None => Ok(staging),
         }
-    });
-    let intent = match intent {
-        Ok(intent) => intent,
+    };
+    let (intent, staging) = match intend(registry, repository, digest, staging).await {
+        Ok(both) => both,
         Err(error) => {
             registry.storage.blobs.discard(id).await?;
             return Err(error);
         }
     };
     let change = registry.read_only.change();
-    let sealed = match (staged, &change) {
-        (Ok(staging), Ok(_)) => seal_staging(registry, staging, digest).await,
-        (Ok(_), Err(refused)) => Err((*refused).into()),
-        (Err(error), _) => Err(error),
+    let sealed = match &change {
+        Ok(_) => seal_staging(registry, staging, digest).await,
+        Err(refused) => Err((*refused).into()),
     };
     match sealed {
         Ok(size) => mount::hold(registry, repository, digest, size, intent).await,
@@ -186,8 +187,25 @@ async fn held<'a>(registry: &'a Registry, session: Session<'_>) -> Result<(Uploa
     Ok((upload, held.ok_or(Error::UploadBusy)?))
 }
 
-async fn intend(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<IntentId> {
-    turns::begin(registry, &mount::intent(repository, digest)).await
+/// Stages bytes, and begins the intent to hold them; neither without the other. Where the intent would keep other
+/// processes from the digest, it is not begun before the bytes are here: not for as long as a client cares to send.
+async fn intend<T>(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+    staging: impl Future<Output = Result<T>>,
+) -> Result<(IntentId, T)> {
+    let intent = mount::intent(repository, digest);
+    if registry.metadata.shared.is_some() {
+        let staged = staging.await?;
+        return Ok((turns::begin(registry, &intent).await?, staged));
+    }
+    let (begun, staged) = tokio::join!(turns::begin(registry, &intent), staging);
+    let id = begun?;
+    if staged.is_err() {
+        turns::end(registry, id).await;
+    }
+    Ok((id, staged?))
 }
 
 /// Stages a chunk and moves the offset; answers the session as it stands.
@@ -198,11 +216,7 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
     let Some(bytes) = chunk.bytes else { return Ok(upload) };
     let writing = registry.storage.blobs.stage(Staging { known, ..staging(&upload) }, bytes);
     let staged = match alive(registry, &upload, writing).await {
-        Err(StorageError::StagedLost) => {
-            // A power cut took staged bytes that the session counts. Beginning again is all that is left.
-            drop_session(registry, upload.id).await?;
-            return Err(Error::UploadUnknown);
-        }
+        Err(StorageError::StagedLost) => return Err(lost(registry, &upload).await?),
         staged => staged?,
     };
     if let (Some((_, last)), None) = (chunk.range, &staged.cut)
@@ -224,16 +238,21 @@ async fn stage(registry: &Registry, upload: Upload, chunk: Chunk, known: Option<
     }
 }
 
-/// Tells now and then that somebody writes to a session, for as long as the writing takes: to other replicas it looks
-/// idle until the end of the body.
-async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Output = T>) -> T {
-    let beat = (Duration::from_secs(registry.config.upload_idle_secs) / 4).clamp(BEAT_LEAST, BEAT_MOST);
+/// How often others are shown that an upload is not left behind.
+fn beat(registry: &Registry) -> Duration {
+    (Duration::from_secs(registry.config.upload_idle_secs) / 4).clamp(BEAT_LEAST, BEAT_MOST)
+}
+
+/// Tells now and then that somebody is at work on a session, for as long as that takes: to other replicas it looks idle
+/// until the body has ended, and while a large blob finds its place.
+async fn alive<T>(registry: &Registry, upload: &Upload, work: impl Future<Output = T>) -> T {
+    let beat = beat(registry);
     let mut ticks = tokio::time::interval_at(Instant::now() + beat, beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut writing = pin!(writing);
+    let mut work = pin!(work);
     loop {
         tokio::select! {
-            written = &mut writing => return written,
+            done = &mut work => return done,
             _ = ticks.tick() => {}
         }
         let (offset, checkpoint) = (upload.offset, upload.checkpoint);
@@ -241,20 +260,48 @@ async fn alive<T>(registry: &Registry, upload: &Upload, writing: impl Future<Out
         // Whether it still stands where it did is asked at the end. The next beat comes, if this one could not be told.
         let told = registry.metadata.uploads.extend(upload, Progress { offset, checkpoint, touched });
         tokio::select! {
-            written = &mut writing => return written,
+            done = &mut work => return done,
             _ = told => {}
         }
     }
 }
 
 async fn seal(registry: &Registry, upload: &Upload, digest: &Digest) -> Result<u64> {
-    match seal_staging(registry, staging(upload), digest).await {
-        Err(Error::Storage(StorageError::StagedLost)) => {
-            drop_session(registry, upload.id).await?;
-            Err(Error::UploadUnknown)
+    match alive(registry, upload, seal_staging(registry, staging(upload), digest)).await {
+        Err(Error::Storage(StorageError::StagedLost)) => Err(lost(registry, upload).await?),
+        Err(mismatch @ Error::DigestMismatch { .. }) => {
+            end_where_it_stands(registry, upload).await?; // these bytes can never become right
+            Err(mismatch)
         }
         sealed => sealed,
     }
+}
+
+/// What is told of a session whose staged bytes are gone. A power cut has taken them, or another replica has moved the
+/// session on from there meanwhile, and has replaced them: then its bytes are the ones that count.
+async fn lost(registry: &Registry, upload: &Upload) -> Result<Error> {
+    Ok(match end_where_it_stands(registry, upload).await? {
+        Some(found) => Error::OutOfOrder { offset: found.offset },
+        // Beginning again is all that is left.
+        None => Error::UploadUnknown,
+    })
+}
+
+/// Ends a session whose bytes are no good, if it stands where `upload` does. `Some`: another replica has moved it on; it
+/// is left alone, and this is where it stands.
+async fn end_where_it_stands(registry: &Registry, upload: &Upload) -> Result<Option<Upload>> {
+    for _ in 0..TRIES {
+        let Some(found) = registry.metadata.uploads.find(&upload.repository, upload.id).await? else { break };
+        if (found.offset, found.checkpoint) != (upload.offset, upload.checkpoint) {
+            return Ok(Some(found));
+        }
+        if registry.metadata.uploads.close_unchanged(&found).await? {
+            registry.storage.blobs.discard(upload.id).await?;
+            break;
+        }
+        // Somebody has told meanwhile that they are writing to it, and may have moved it on by now.
+    }
+    Ok(None)
 }
 
 async fn seal_staging(registry: &Registry, staging: Staging, digest: &Digest) -> Result<u64> {
@@ -272,17 +319,20 @@ async fn drop_session(registry: &Registry, id: UploadId) -> Result<()> {
 
 fn staging(upload: &Upload) -> Staging {
     let Upload { id, offset, algorithm, checkpoint, .. } = *upload;
-    Staging { upload: id, offset, algorithm, checkpoint, known: None }
+    Staging { upload: id, offset, algorithm, checkpoint, known: None, shown_each: None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Clock, FixedClock, SystemClock};
+    use crate::metadata::uploads::Uploads;
     use crate::registry::config::Config;
+    use crate::storage::blobs::{Blob, Blobs};
     use crate::{metadata, storage, stream};
     use bytes::Bytes;
     use std::sync::Arc;
+    use tokio::sync::Notify;
 
     fn chunk() -> Chunk {
         let bytes = Bytes::from_static(b"begun");
@@ -327,6 +377,30 @@ mod tests {
         assert_eq!(appended.unwrap().offset, 5);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_not_idle_while_its_blob_finds_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, clock) = registry(folder.path()).await;
+        let (there, standing) = standing(&here, folder.path(), &clock, Ends::Well).await;
+        let app: Repository = "app".parse().unwrap();
+        let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let of = || Session { repository: &app, id, owner: "" };
+        let watch = async {
+            standing.reached.notified().await;
+            clock.advance(here.config.upload_idle_secs + 60);
+            let before = clock.unix_secs() - 1;
+            while !here.metadata.uploads.stale(before, 9).await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(crate::registry::stale::purge(&here, &|| true).await.unwrap(), 0);
+            standing.goes_on.notify_one();
+        };
+        let digest = begun();
+        let (finished, ()) = tokio::join!(finish(&there, of(), chunk(), &digest), watch);
+        finished.unwrap();
+        assert_eq!(here.metadata.blobs.size(&app, &digest).await.unwrap(), Some(5));
+    }
+
     #[tokio::test]
     async fn of_two_replicas_that_write_one_is_told_where_it_stands() {
         let folder = tempfile::tempdir().unwrap();
@@ -348,6 +422,178 @@ mod tests {
         assert!(matches!(late, Err(Error::OutOfOrder { offset: 5 })), "{late:?}");
     }
 
+    /// Blobs that stand still before they are staged or sealed, as if the process had been stopped there.
+    struct Standing {
+        blobs: Arc<dyn Blobs>,
+        ends: Ends,
+        reached: Notify,
+        goes_on: Notify,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Ends {
+        Well,
+        Lost,
+        Mismatch,
+    }
+
+    #[async_trait::async_trait]
+    impl Blobs for Standing {
+        async fn stat(&self, digest: &Digest) -> storage::error::Result<Option<u64>> {
+            self.blobs.stat(digest).await
+        }
+
+        async fn read(&self, digest: &Digest, from: u64, bytes: u64) -> storage::error::Result<Option<Blob>> {
+            self.blobs.read(digest, from, bytes).await
+        }
+
+        async fn stage(&self, staging: Staging, body: ByteStream) -> storage::error::Result<Staged> {
+            if self.ends == Ends::Lost {
+                self.reached.notify_one();
+                self.goes_on.notified().await;
+                return Err(StorageError::StagedLost);
+            }
+            self.blobs.stage(staging, body).await
+        }
+
+        async fn seal(&self, staging: Staging, digest: &Digest) -> storage::error::Result<Sealed> {
+            self.reached.notify_one();
+            self.goes_on.notified().await;
+            match self.ends {
+                Ends::Well => self.blobs.seal(staging, digest).await,
+                Ends::Lost => Err(StorageError::StagedLost),
+                Ends::Mismatch => Ok(Sealed::Mismatch { actual: begun() }),
+            }
+        }
+
+        async fn put(&self, digest: &Digest, bytes: Bytes) -> storage::error::Result<()> {
+            self.blobs.put(digest, bytes).await
+        }
+
+        async fn discard(&self, upload: UploadId) -> storage::error::Result<()> {
+            self.blobs.discard(upload).await
+        }
+
+        async fn staged_before(&self, unix_secs: u64) -> storage::error::Result<Vec<UploadId>> {
+            self.blobs.staged_before(unix_secs).await
+        }
+    }
+
+    /// Another replica of a registry on the same folder, which stands still where it is told to.
+    async fn standing(
+        of: &Registry,
+        folder: &std::path::Path,
+        clock: &Arc<FixedClock>,
+        ends: Ends,
+    ) -> (Registry, Arc<Standing>) {
+        let opened = storage::open::open(&storage::config::Config::default(), folder).await.unwrap();
+        let (reached, goes_on) = (Notify::new(), Notify::new());
+        let standing = Arc::new(Standing { blobs: opened.blobs.clone(), ends, reached, goes_on });
+        let storage = storage::open::Storage { blobs: Arc::clone(&standing) as _, ..opened };
+        let now = Arc::clone(clock) as Arc<dyn Clock>;
+        (Registry::new(storage, of.metadata.clone(), now, Config::default()), standing)
+    }
+
+    fn begun() -> Digest {
+        crate::oci::hasher::digest(Algorithm::Sha256, b"begun")
+    }
+
+    fn nothing() -> Chunk {
+        Chunk { bytes: None, length: Some(0), range: None }
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_a_session_to_another_replica_leaves_it_alone() {
+        for (ends, finishes) in [(Ends::Lost, false), (Ends::Lost, true), (Ends::Mismatch, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (here, clock) = registry(folder.path()).await;
+            let (there, standing) = standing(&here, folder.path(), &clock, ends).await;
+            let app: Repository = "app".parse().unwrap();
+            for moved_on in [true, false] {
+                let id = begin(&here, &app, Algorithm::Sha256, "").await.unwrap().id;
+                let of = || Session { repository: &app, id, owner: "" };
+                append(&here, of(), chunk()).await.unwrap();
+                let late = async {
+                    if finishes {
+                        finish(&there, of(), nothing(), &begun()).await.unwrap_err()
+                    } else {
+                        append(&there, of(), chunk()).await.unwrap_err()
+                    }
+                };
+                let meanwhile = async {
+                    standing.reached.notified().await;
+                    if moved_on {
+                        assert_eq!(append(&here, of(), chunk()).await.unwrap().offset, 10);
+                    }
+                    standing.goes_on.notify_one();
+                };
+                let (late, ()) = tokio::join!(late, meanwhile);
+                match (ends, moved_on) {
+                    (Ends::Mismatch, _) => assert!(matches!(late, Error::DigestMismatch { .. }), "{late:?}"),
+                    (_, true) => assert!(matches!(late, Error::OutOfOrder { offset: 10 }), "{late:?}"),
+                    (_, false) => assert!(matches!(late, Error::UploadUnknown), "{late:?}"),
+                }
+                let staged = here.storage.blobs.staged_before(u64::MAX).await.unwrap();
+                if moved_on {
+                    assert_eq!((status(&here, of()).await.unwrap().offset, staged), (10, vec![id]));
+                    cancel(&here, of()).await.unwrap();
+                } else {
+                    assert!(matches!(status(&here, of()).await, Err(Error::UploadUnknown)));
+                    assert_eq!(staged, []);
+                }
+            }
+        }
+    }
+
+    /// Open uploads of a database that breaks when one is to be closed.
+    struct Unclosed(Arc<dyn Uploads>);
+
+    #[async_trait::async_trait]
+    impl Uploads for Unclosed {
+        async fn open(&self, upload: &Upload, uploads_max: u64) -> metadata::error::Result<Opened> {
+            self.0.open(upload, uploads_max).await
+        }
+
+        async fn find(&self, of: &Repository, id: UploadId) -> metadata::error::Result<Option<Upload>> {
+            self.0.find(of, id).await
+        }
+
+        async fn extend(&self, upload: &Upload, to: Progress) -> metadata::error::Result<bool> {
+            self.0.extend(upload, to).await
+        }
+
+        async fn is_open(&self, id: UploadId) -> metadata::error::Result<bool> {
+            self.0.is_open(id).await
+        }
+
+        async fn close(&self, _: UploadId) -> metadata::error::Result<bool> {
+            Err(metadata::error::Error::Unreachable("it breaks just now".into()))
+        }
+
+        async fn close_unchanged(&self, upload: &Upload) -> metadata::error::Result<bool> {
+            self.0.close_unchanged(upload).await
+        }
+
+        async fn stale(&self, touched: u64, count: usize) -> metadata::error::Result<Vec<Upload>> {
+            self.0.stale(touched, count).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_is_stored_is_stored_though_its_upload_cannot_be_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut registry, clock) = registry(folder.path()).await;
+        registry.metadata.uploads = Arc::new(Unclosed(Arc::clone(&registry.metadata.uploads)));
+        let app: Repository = "app".parse().unwrap();
+        let id = begin(&registry, &app, Algorithm::Sha256, "").await.unwrap().id;
+        let of = || Session { repository: &app, id, owner: "" };
+        finish(&registry, of(), chunk(), &begun()).await.unwrap();
+        assert_eq!(registry.metadata.blobs.size(&app, &begun()).await.unwrap(), Some(5));
+        clock.advance(registry.config.upload_idle_secs + 60);
+        assert_eq!(crate::registry::stale::purge(&registry, &|| true).await.unwrap(), 1);
+        assert_eq!(registry.metadata.blobs.size(&app, &begun()).await.unwrap(), Some(5));
+    }
+
     #[tokio::test]
     async fn an_upload_is_there_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
@@ -357,7 +603,6 @@ mod tests {
         let id = begin(&registry, &app, Algorithm::Sha256, "user:alice").await.unwrap().id;
         let of = |owner| Session { repository: &app, id, owner };
         append(&registry, of("user:alice"), chunk()).await.unwrap();
-        let nothing = || Chunk { bytes: None, length: Some(0), range: None };
         // Also while its owner writes to it: that it is busy would tell that it is there.
         for busy in [false, true] {
             let _writing = busy.then(|| registry.sessions.hold(id).unwrap());

@@ -6,6 +6,7 @@ use crate::storage::error::Result;
 use crate::stream::ByteStream;
 use bytes::Bytes;
 use std::io;
+use std::time::Duration;
 
 /// Bytes of a blob.
 pub struct Blob {
@@ -29,6 +30,9 @@ pub struct Staging {
     /// What the blob is said to become, if that is known before its bytes: they may then go to its place at once, to
     /// show there when they are sealed.
     pub known: Option<Digest>,
+    /// How often it has to show in storage itself that somebody is at it: where no other process is told so by metadata,
+    /// and would take it for left behind.
+    pub shown_each: Option<Duration>,
 }
 
 /// What became of a body.

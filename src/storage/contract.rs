@@ -41,7 +41,7 @@ pub fn body(bytes: &Bytes, chunk: usize, cut: bool) -> ByteStream {
 }
 
 pub fn at(upload: UploadId, offset: u64) -> Staging {
-    Staging { upload, offset, algorithm: Algorithm::Sha256, checkpoint: None, known: None }
+    Staging { upload, offset, algorithm: Algorithm::Sha256, checkpoint: None, known: None, shown_each: None }
 }
 
 /// Behind what was staged.

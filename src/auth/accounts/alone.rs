@@ -7,6 +7,7 @@ use crate::auth::accounts::directory::{Directory, Others};
 use crate::auth::accounts::name::folded;
 use crate::auth::error::{Error, Result};
 use crate::metadata::news::News;
+use crate::record::Shelf;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -87,11 +88,19 @@ async fn catch_up(directory: &Directory, others: &Others) -> Result<()> {
     match others.newspaper.unread().await? {
         News::Records(records) => {
             for (shelf, name) in records {
-                directory.look_again(shelf, &name).await?;
+                look_again(directory, shelf, &name).await?;
             }
             Ok(())
         }
         // All of it is being read again; whoever asks a moment later finds it.
         News::Anything => Err(Error::Stale),
     }
+}
+
+async fn look_again(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
+    // A change of ours that is under way ends first, or what it has just done could be undone in memory.
+    let _alone = directory.locks.record(shelf, name).await;
+    let record = directory.accounts.find(shelf, name).await?;
+    directory.absorb(shelf, name, record.as_ref());
+    Ok(())
 }

@@ -198,15 +198,6 @@ impl Directory {
         }
     }
 
-    /// Reads one fact again. Also one that this process has changed itself: that costs a look, and does no harm.
-    pub(crate) async fn look_again(&self, shelf: Shelf, name: &str) -> Result<()> {
-        // A change of ours that is under way ends first, or what it has just done could be undone in memory.
-        let _alone = self.locks.record(shelf, name).await;
-        let record = self.accounts.find(shelf, name).await?;
-        self.absorb(shelf, name, record.as_ref());
-        Ok(())
-    }
-
     /// All of it was read anew.
     pub(crate) fn replace(&self, memory: Memory) {
         *self.memory.write().unwrap_or_else(PoisonError::into_inner) = memory;

@@ -3,6 +3,9 @@
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
+/// The shortest lease of a replica, which it renews three times in its term.
+const LEASE_SECS_LEAST: u64 = 2;
+
 /// `[metadata.postgres]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -13,11 +16,13 @@ pub struct Config {
     pub connections_max: u32,
     /// Longest time that a statement may take, in seconds.
     pub statement_secs: u64,
+    /// How long a replica may be silent before the others take it for dead, and settle what it was at, in seconds.
+    pub lease_secs: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: Secret::default(), connections_max: 16, statement_secs: 10 }
+        Self { url: Secret::default(), connections_max: 16, statement_secs: 10, lease_secs: 10 }
     }
 }
 
@@ -39,6 +44,12 @@ impl Config {
         }
         if self.statement_secs == 0 {
             mistakes.push("`metadata.postgres.statement_secs` is 0: nothing could be answered".to_owned());
+        }
+        if self.lease_secs < LEASE_SECS_LEAST {
+            mistakes.push(format!(
+                "`metadata.postgres.lease_secs` is less than {LEASE_SECS_LEAST}: a replica would be taken for dead at \
+                 the first hiccup"
+            ));
         }
         mistakes
     }

@@ -18,8 +18,6 @@ use uuid::Uuid;
 const TRIES: u32 = 8;
 /// A connection that was not used for so long is asked for a sign of life first.
 const FRESH: Duration = Duration::from_secs(5);
-/// By so much we wait longer than the server may take.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// Where the server is, and as whom to speak to it. The error does not tell the URL.
 pub fn server(url: &str) -> Result<PgConnectOptions> {
@@ -36,6 +34,8 @@ pub struct Limits {
     pub connections_max: u32,
     /// How long a statement may take.
     pub statement: Duration,
+    /// By so much we wait longer for its answer.
+    pub grace: Duration,
     /// How long to wait for a connection.
     pub acquire: Duration,
 }
@@ -43,7 +43,8 @@ pub struct Limits {
 /// A pool of connections.
 pub struct Connections {
     pool: PgPool,
-    statement: Duration,
+    // How long to wait for an answer.
+    answer: Duration,
     statements: Arc<AtomicU64>,
 }
 
@@ -88,7 +89,7 @@ impl Connections {
                 Box::pin(async move { connection.execute(settings).await.map(|_| ()) })
             })
             .connect_lazy_with(server);
-        Self { pool, statement: limits.statement, statements: Arc::default() }
+        Self { pool, answer: limits.statement + limits.grace, statements: Arc::default() }
     }
 
     /// The pool itself, for whoever listens.
@@ -135,7 +136,7 @@ impl Connections {
         let mut lent = Lent { connection: self.pool.acquire().await?, ended: false };
         self.statements.fetch_add(1, Ordering::Relaxed);
         let asked = query.fetch_all(&mut *lent.connection);
-        let answer = tokio::time::timeout(self.statement + GRACE, asked)
+        let answer = tokio::time::timeout(self.answer, asked)
             .await
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         // An error of the server ends a conversation well, unless it ends the connection with it.

@@ -17,11 +17,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long a replica may be silent before others take it for dead.
+/// How long a replica may be silent before others take it for dead, in tests that do not wait for it.
+#[cfg(test)]
 pub const TERM: Duration = Duration::from_secs(10);
 
 /// How long to wait for a connection: a server that is restarted is back by then.
 const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// How much longer than a statement may take an intent has stood that nobody in its process knows of.
+const STRAY_SECS: u64 = 60;
+/// By so much we wait for an answer longer than the server may take.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Open metadata in PostgreSQL.
 pub struct Database {
@@ -38,6 +44,8 @@ pub struct Database {
     pub(in crate::metadata::postgres) paper: tokio::sync::Mutex<Paper>,
     /// Up to where somebody has taken up the news.
     pub(in crate::metadata::postgres) taken_up: AtomicI64,
+    /// How old an intent is, in seconds, whose beginning must have been answered long ago.
+    pub(in crate::metadata::postgres) stray_secs: u64,
     id: Uuid,
 }
 
@@ -47,10 +55,16 @@ impl Database {
         let server = server(config.url.expose())?;
         migrations::run(&server).await?;
         let statement = Duration::from_secs(config.statement_secs);
-        let limits = Limits { connections_max: config.connections_max, statement, acquire: ACQUIRE };
+        let limits =
+            Limits { connections_max: config.connections_max, statement, grace: GRACE, acquire: ACQUIRE };
         let connections = Connections::new(server.clone(), limits);
-        let own =
-            Limits { connections_max: 3, statement: statement.min(term / 3), acquire: ACQUIRE.min(term / 3) };
+        // After one beat that was not answered there is time for another within the lease.
+        let own = Limits {
+            connections_max: 3,
+            statement: statement.min(term / 3),
+            grace: GRACE.min(term / 20),
+            acquire: ACQUIRE.min(term / 3),
+        };
         let own = Arc::new(Connections::new(server, own));
         let about = Statement::new("SELECT id, last_change FROM holdfast.registry");
         let about = connections.read(about).await?;
@@ -65,6 +79,7 @@ impl Database {
             holding: Mutex::default(),
             paper: tokio::sync::Mutex::new(Paper::from(last_change)),
             taken_up: AtomicI64::new(last_change),
+            stray_secs: config.statement_secs.saturating_add(STRAY_SECS),
             id: column(about, "id")?,
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::metadata::error::{Error, Result};
 use crate::metadata::intents::{Begun, Intent, IntentId, Intents};
-use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, parsed};
+use crate::metadata::postgres::columns::{answer, column, count, digest, hashes, number, parsed};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
 use crate::oci::digest::Digest;
@@ -61,15 +61,37 @@ impl Intents for Database {
         Err(Error::Unreachable("the lease of this replica ends as soon as it is renewed".into()))
     }
 
+    async fn regain(&self, id: IntentId) -> Result<bool> {
+        if !self.replica.is_alive() {
+            self.replica.beat().await?;
+        }
+        let me = self.replica.id();
+        let asked = Statement::new("SELECT true FROM holdfast.intents WHERE id = $1 AND replica = $2");
+        let stands = !self.read(asked.bind(id.0).bind(me)).await?.is_empty();
+        if stands {
+            self.held().insert(id, me);
+        } else {
+            self.release(Some(id));
+        }
+        Ok(stands)
+    }
+
     async fn end(&self, id: IntentId) -> Result<()> {
-        self.release(Some(id));
         let end = Statement::new("DELETE FROM holdfast.intents WHERE id = $1 AND replica = $2");
-        self.write(end.bind(id.0).bind(self.replica.id())).await.map(|_| ())
+        self.write(end.bind(id.0).bind(self.replica.id())).await?;
+        // Not before it is gone: one that stands and is not held would be a lock without a holder.
+        self.release(Some(id));
+        Ok(())
+    }
+
+    fn leave(&self, id: IntentId) {
+        self.release(Some(id));
     }
 
     async fn pending(&self, count_max: usize) -> Result<Vec<(IntentId, Intent)>> {
         let me = self.replica.id();
         self.adopt(me).await?;
+        self.find_strays(me).await?;
         let asked = Statement::new(PENDING).bind(me).bind(count(count_max));
         let pending: Vec<_> = self.read(asked).await?.iter().map(read).collect::<Result<_>>()?;
         self.held().extend(pending.iter().map(|(id, _)| (*id, me)));
@@ -105,6 +127,16 @@ impl Database {
             .bind(hashes(&intent.manifests))
             .bind(tags);
         Beginning::read(&self.write(begin).await?)
+    }
+
+    /// Finds intents of this process that nobody in it holds: the answer to their beginning was lost, or their end could
+    /// not be told and was given up. They become like those of a process that is no more.
+    async fn find_strays(&self, me: Uuid) -> Result<()> {
+        let held: Vec<Uuid> = self.held().keys().map(|id| id.0).collect();
+        let find = "UPDATE holdfast.intents SET adopted = true WHERE replica = $1 AND NOT adopted \
+            AND begun < clock_timestamp() - $2 * interval '1 second' AND id <> ALL ($3)";
+        let find = Statement::new(find).bind(me).bind(number(self.stray_secs)).bind(held);
+        self.write(find).await.map(|_| ())
     }
 
     /// Takes over what replicas had under their hands whose leases ended.

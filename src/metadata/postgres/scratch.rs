@@ -154,6 +154,18 @@ impl Scratch {
         server(&self.url).unwrap().connect().await.unwrap()
     }
 
+    /// The number that SQL answers.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.connect().await).await.unwrap()
+    }
+
+    /// Keeps the rows that SQL locks, until the answer is dropped.
+    pub async fn lock(&self, sql: &str) -> PgConnection {
+        let mut connection = self.connect().await;
+        connection.execute(AssertSqlSafe(format!("BEGIN; {sql}"))).await.unwrap();
+        connection
+    }
+
     /// Runs SQL behind everybody's back.
     pub async fn run(&self, sql: &str) {
         self.connect().await.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();

@@ -103,8 +103,14 @@ async fn small(transfer: &Transfer, digest: &Digest, blob: Blob, flowed: &Arc<Fl
 
 async fn large(transfer: &Transfer, digest: &Digest, blob: Blob, flowed: &Arc<Flowed>) -> Result<Carried> {
     let upload = UploadId::random();
-    let staging =
-        Staging { upload, offset: 0, algorithm: digest.algorithm(), checkpoint: None, known: Some(*digest) };
+    let staging = Staging {
+        upload,
+        offset: 0,
+        algorithm: digest.algorithm(),
+        checkpoint: None,
+        known: Some(*digest),
+        shown_each: None,
+    };
     let ended = staged(transfer, staging, digest, counted(blob.bytes, flowed)).await;
     if !matches!(ended, Ok(Carried::There)) {
         // What cannot be dropped now is dropped by the target when it is old.

@@ -28,5 +28,11 @@ pub fn open(config: &Azure, http: &Http, retries: RetryConfig) -> Result<Bucket,
         .map(Arc::new)
         .map_err(|error| error.to_string())?;
     let signer = (config.redirect == Redirect::On).then(|| Arc::clone(&inside) as Arc<dyn Signer>);
-    Ok(Bucket { objects: Arc::clone(&inside) as _, parts: inside, signer, prefix: config.prefix.clone() })
+    Ok(Bucket {
+        objects: Arc::clone(&inside) as _,
+        pages: Some(Arc::clone(&inside) as _),
+        parts: inside,
+        signer,
+        prefix: config.prefix.clone(),
+    })
 }

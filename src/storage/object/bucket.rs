@@ -3,9 +3,11 @@
 
 use crate::storage::error::{Error, Result};
 use crate::storage::object::answer;
+use crate::storage::object::listing::{self, Entry};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
+use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
@@ -30,6 +32,8 @@ pub struct Bucket {
     pub objects: Arc<dyn ObjectStore>,
     /// Its objects in the making, part by part.
     pub parts: Arc<dyn MultipartStore>,
+    /// Its lists, page by page, to get past strange names; not every store in memory has them.
+    pub pages: Option<Arc<dyn PaginatedListStore>>,
     /// Who signs URLs of it for clients, if anybody may be sent there.
     pub signer: Option<Arc<dyn Signer>>,
     /// What all paths of ours begin with; empty, or without a slash at its end.
@@ -54,8 +58,12 @@ pub struct Small {
 pub struct Listed {
     /// Its path below the prefix.
     pub path: String,
-    /// Its size in bytes.
+    /// Its size in bytes; as large as can be if it is strange.
     pub size: u64,
+    /// When it was last written, in seconds since the Unix epoch; 0 if it is strange.
+    pub modified: u64,
+    /// Whether its name is one that the library cannot say: of that object nothing can be had but its name.
+    pub strange: bool,
 }
 
 /// What became of a write that depends on what stands there.
@@ -132,6 +140,17 @@ impl Bucket {
         Err(why.unwrap_or_else(|| Error::at(path, io::Error::other("it was not tried"))))
     }
 
+    /// Which writing of an object stands there. `None`: it is not there.
+    pub async fn version(&self, path: &str) -> Result<Option<UpdateVersion>> {
+        let looked = async {
+            match self.objects.head(&self.at(path)?).await {
+                Ok(there) => Ok(Some(UpdateVersion { e_tag: there.e_tag, version: there.version })),
+                Err(error) => answer::meaning(path, &error).map_or(Ok(None), Err),
+            }
+        };
+        in_time(path, looked).await
+    }
+
     /// Removes an object; one that is not there is no error.
     pub async fn remove(&self, path: &str) -> Result<()> {
         let removed = async {
@@ -144,29 +163,42 @@ impl Bucket {
     }
 
     /// All objects below a folder, in the order of their names, page by page; those behind `after` if it is given. An
-    /// object that stands for the folder itself, as some tools make them, is none.
+    /// object that stands for the folder itself, as some tools make them, is none. Strange ones are told, one for each
+    /// folder that makes them so.
     pub fn below(&self, folder: &str, after: Option<&str>) -> BoxStream<'static, Result<Listed>> {
         let begun = self.at(folder).and_then(|at| {
-            Ok(match after {
-                Some(after) => self.objects.list_with_offset(Some(&at), &self.at(after)?),
-                None => self.objects.list(Some(&at)),
-            })
+            let after = after.map(|after| self.at(after)).transpose()?;
+            Ok(listing::below(&self.objects, self.pages.as_ref(), &at, after.as_ref()))
         });
         let (folder, cut) = (folder.to_owned(), self.prefix.len() + usize::from(!self.prefix.is_empty()));
         match begun {
             Err(error) => futures_util::stream::once(async { Err(error) }).boxed(),
             Ok(listed) => listed
-                .filter_map(move |listed| {
-                    let listed = match listed {
-                        Ok(meta) => {
-                            let path = meta.location.as_ref().get(cut..).unwrap_or_default().to_owned();
-                            (path != folder).then_some(Ok(Listed { path, size: meta.size }))
-                        }
+                .filter_map(move |entry| {
+                    let listed = match entry {
+                        Ok(entry) => Some(Ok(Listed::of(entry, cut)))
+                            .filter(|listed| listed.as_ref().is_ok_and(|listed| listed.path != folder)),
                         Err(error) => Some(Err(wrong(&folder, &error))),
                     };
                     std::future::ready(listed)
                 })
                 .boxed(),
+        }
+    }
+}
+
+impl Listed {
+    /// What stands in a list, without the `cut` bytes that all names begin with.
+    fn of(entry: Entry, cut: usize) -> Self {
+        let path = |whole: &str| whole.get(cut..).unwrap_or_default().to_owned();
+        match entry {
+            Entry::Object(meta) => Self {
+                path: path(meta.location.as_ref()),
+                size: meta.size,
+                modified: u64::try_from(meta.last_modified.timestamp()).unwrap_or(0),
+                strange: false,
+            },
+            Entry::Strange(name) => Self { path: path(&name), size: u64::MAX, modified: 0, strange: true },
         }
     }
 }

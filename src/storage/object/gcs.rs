@@ -27,5 +27,11 @@ pub fn open(config: &Gcs, http: &Http, retries: RetryConfig) -> Result<Bucket, S
         .map(Arc::new)
         .map_err(|error| error.to_string())?;
     let signer = (config.redirect == Redirect::On).then(|| Arc::clone(&inside) as Arc<dyn Signer>);
-    Ok(Bucket { objects: Arc::clone(&inside) as _, parts: inside, signer, prefix: config.prefix.clone() })
+    Ok(Bucket {
+        objects: Arc::clone(&inside) as _,
+        pages: Some(Arc::clone(&inside) as _),
+        parts: inside,
+        signer,
+        prefix: config.prefix.clone(),
+    })
 }

@@ -5,32 +5,42 @@ use crate::oci::repository::Repository;
 use crate::storage::error::{Error, Result};
 use crate::storage::layout;
 use crate::storage::links::{Found, FoundRepository, Link, Links, Name};
+use crate::storage::object::bucket::{Listed, PutIf};
 use crate::storage::object::objects::Objects;
 use crate::storage::object::walk::LINK_BYTES_MAX;
 use crate::storage::object::{repositories, walk};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::UpdateVersion;
 
 /// Requests under way at once for one call.
 const AT_ONCE: usize = 16;
 
+/// A tag that is about to be moved.
+struct Seen {
+    /// Where it stands.
+    path: String,
+    /// What it will say.
+    text: String,
+    /// What stood there.
+    seen: Option<UpdateVersion>,
+}
+
 #[async_trait::async_trait]
 impl Links for Objects {
     async fn record(&self, repository: &Repository, links: &[Link]) -> Result<()> {
-        let (mut first, mut currents) = (Vec::new(), Vec::new());
+        let (mut first, mut tags) = (Vec::new(), Vec::new());
         for link in links {
             let (Link::Layer(digest) | Link::Revision(digest) | Link::Tag(_, digest)) = link;
             let text = layout::link_text(digest);
             let mut paths = layout::link_files(repository, link);
             if matches!(link, Link::Tag(..)) {
-                currents.extend(paths.pop().map(|path| (path, text.clone()))); // the most important one is the last
+                tags.extend(paths.pop().map(|path| (path, text.clone()))); // the most important one is the last
             }
             first.extend(paths.into_iter().map(|path| (path, text.clone())));
         }
         // What a tag will mean stands before the tag does.
-        for objects in [first, currents] {
-            self.write(objects).await?;
-        }
-        Ok(())
+        let ((), tags) = futures_util::future::try_join(self.write(first), self.seen(tags)).await?;
+        self.point(tags).await
     }
 
     async fn forget(&self, repository: &Repository, names: &[Name]) -> Result<()> {
@@ -40,7 +50,13 @@ impl Links for Objects {
         self.remove(files(&tags)).await?;
         for tag in tags {
             let history = self.bucket.below(&layout::name_folder(repository, tag), None);
-            let removed = history.map(|object| async { self.bucket.remove(&object?.path).await });
+            let removed = history.map(|object| async {
+                match object? {
+                    // Nobody can name it, so nobody can remove it, and it means nothing.
+                    Listed { strange: true, .. } => Ok(()),
+                    object => self.bucket.remove(&object.path).await,
+                }
+            });
             removed.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         }
         self.remove(files(&others)).await
@@ -82,6 +98,30 @@ impl Objects {
         let written = stream::iter(objects)
             .map(|(path, text)| async move { self.bucket.put(&path, text.into()).await });
         written.buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// What stands at the places of tags before they are moved.
+    async fn seen(&self, tags: Vec<(String, String)>) -> Result<Vec<Seen>> {
+        let seen = stream::iter(tags).map(|(path, text)| async move {
+            let seen = self.bucket.version(&path).await?;
+            Ok(Seen { path, text, seen })
+        });
+        seen.buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Moves tags, each over what was seen there. A request that was given up may arrive late, when the tag has been
+    /// moved on, and means nothing then. Whoever moves a tag has it to themselves: that something else has come between
+    /// is told, and not written over.
+    async fn point(&self, tags: Vec<Seen>) -> Result<()> {
+        let moved = stream::iter(tags).map(|Seen { path, text, seen }| async move {
+            match self.bucket.put_if(&path, &text.into(), seen.as_ref()).await? {
+                PutIf::Done(_) => Ok(()),
+                PutIf::Lost => {
+                    Err(Error::Unreachable { what: path, why: "the tag was moved by somebody else".into() })
+                }
+            }
+        });
+        moved.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn remove(&self, paths: Vec<String>) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod claim;
 #[cfg(feature = "gcs")]
 pub mod gcs;
 pub mod links;
+pub mod listing;
 pub mod objects;
 pub mod patience;
 pub mod read;

@@ -7,7 +7,7 @@ use crate::storage::error::Result;
 use crate::storage::layout;
 use crate::storage::links::FoundRepository;
 use crate::storage::object::bucket::{Bucket, Listed};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 
 /// Names that servers give in one answer.
 const PAGE: usize = 1000;
@@ -16,17 +16,17 @@ const PAGE: usize = 1000;
 pub async fn all(bucket: &Bucket) -> Result<Vec<FoundRepository>> {
     let (mut seen, mut after) = (Seen::default(), None::<String>);
     loop {
-        let mut page = bucket.below(layout::REPOSITORIES, after.as_deref()).take(PAGE);
-        let (mut count, mut last) = (0, String::new());
-        while let Some(object) = page.try_next().await? {
+        let mut objects = bucket.below(layout::REPOSITORIES, after.as_deref());
+        let mut count = 0;
+        after = loop {
+            let Some(object) = objects.try_next().await? else { return Ok(seen.found) };
             seen.take(&object);
             count += 1;
-            last = object.path;
-        }
-        if count < PAGE {
-            return Ok(seen.found);
-        }
-        after = Some(beyond(&last));
+            // Behind a strange name no list can begin.
+            if count >= PAGE && !object.strange {
+                break Some(beyond(&object.path));
+            }
+        };
     }
 }
 

@@ -21,7 +21,13 @@ pub fn open(config: &S3, http: &Http, retries: &RetryConfig) -> Result<Bucket, S
         (Redirect::On, "") => Some(Arc::clone(&inside) as Arc<dyn Signer>),
         (Redirect::On, public) => Some(build(public)?),
     };
-    Ok(Bucket { objects: Arc::clone(&inside) as _, parts: inside, signer, prefix: config.prefix.clone() })
+    Ok(Bucket {
+        objects: Arc::clone(&inside) as _,
+        pages: Some(Arc::clone(&inside) as _),
+        parts: inside,
+        signer,
+        prefix: config.prefix.clone(),
+    })
 }
 
 fn builder(config: &S3, endpoint: &str) -> Result<AmazonS3Builder, String> {

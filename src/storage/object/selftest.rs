@@ -1,5 +1,5 @@
 //! Tries a bucket before anything depends on it: what is refused, is refused at the start and in a sentence that says
-//! what to do. Leaves nothing behind; what a crash leaves is swept with the staged.
+//! what to do. Leaves nothing behind; what a crash leaves is swept with what uploads have left.
 
 use crate::storage::error::{Error, Result};
 use crate::storage::layout;

@@ -10,8 +10,13 @@ use std::sync::Arc;
 
 fn in_memory() -> Storage {
     let objects = Arc::new(InMemory::new());
-    let bucket =
-        Bucket { objects: Arc::clone(&objects) as _, parts: objects, signer: None, prefix: "some".into() };
+    let bucket = Bucket {
+        objects: Arc::clone(&objects) as _,
+        parts: objects,
+        pages: None,
+        signer: None,
+        prefix: "some".into(),
+    };
     open::storage(bucket, open::settings(5 << 20, 32 << 20))
 }
 

@@ -178,6 +178,33 @@ async fn a_removal_that_was_broken_off_is_one() {
 }
 
 #[tokio::test]
+async fn a_tag_is_not_set_back_by_a_write_that_comes_late() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let storage = server.storage_over(&wire);
+    let app = "app".parse().unwrap();
+    let tag = |n: u8| [Link::Tag("v1".parse().unwrap(), sha256(&[n]))];
+    let name = Name::Tag("v1".parse().unwrap());
+    for (round, before) in [None, Some(0)].into_iter().enumerate() {
+        storage.links.forget(&app, std::slice::from_ref(&name)).await.unwrap();
+        if let Some(before) = before {
+            storage.links.record(&app, &tag(before)).await.unwrap();
+        }
+        // What the tag will mean is written, and the tag itself stalls on its way.
+        wire.fail("PUT", Fault::None);
+        wire.fail("PUT", Fault::Stalled);
+        let one = tag(1);
+        tokio::select! {
+            _ = storage.links.record(&app, &one) => panic!("it stalls"),
+            () = wire.stalled() => {}
+        }
+        storage.links.record(&app, &one).await.unwrap();
+        storage.links.record(&app, &tag(2)).await.unwrap();
+        assert_eq!(wire.deliver().await, 1);
+        assert_eq!(storage.links.resolve(&app, &name).await.unwrap(), Some(sha256(&[2])), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_removal_that_comes_late_takes_no_record_that_was_made_since() {
     let (server, wire) = (Server::start().await, Wire::default());
     let (slow, other) = (server.storage_over(&wire), server.storage());

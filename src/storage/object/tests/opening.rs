@@ -31,6 +31,17 @@ async fn a_good_bucket_is_taken_and_nothing_is_left_in_it() {
 }
 
 #[tokio::test]
+async fn what_a_broken_off_trial_leaves_is_swept_by_its_age() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    wire.fail("DELETE", Fault::Answer(403, ""));
+    selftest::run(&server.bucket(&wire), "the bucket").await.unwrap_err();
+    let left = || std::fs::read_dir(server.file("holdfast/staging")).unwrap().count();
+    let blobs = server.storage().blobs;
+    assert_eq!((blobs.staged_before(1).await.unwrap(), left()), (vec![], 1), "it may be under way");
+    assert_eq!((blobs.staged_before(u64::MAX).await.unwrap(), left()), (vec![], 0));
+}
+
+#[tokio::test]
 async fn a_refusal_says_what_is_wrong() {
     let server = Server::start().await;
     let good = server.settings();

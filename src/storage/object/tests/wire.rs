@@ -23,6 +23,8 @@ pub enum Fault {
     /// Whoever asks waits for ever, and the server is asked later, by `Wire::deliver`: as when a process or a gateway has
     /// stood still with the request in its hands.
     Stalled,
+    /// Nothing: the fault of the next one.
+    None,
 }
 
 /// A wire. Clones are the same one.
@@ -52,6 +54,13 @@ impl Wire {
             }
         }
         counted
+    }
+
+    /// Returns when a request has stalled.
+    pub async fn stalled(&self) {
+        while self.0.lock().unwrap().stalled.is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Lets all through that has stalled; how many that were.
@@ -91,7 +100,7 @@ struct Meddling {
 impl HttpService for Meddling {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         match self.wire.passes(&request) {
-            None => self.inner.execute(request).await,
+            None | Some(Fault::None) => self.inner.execute(request).await,
             Some(Fault::Answer(status, body)) => {
                 let body = HttpResponseBody::from(body.to_owned());
                 Ok(http::Response::builder().status(status).body(body).unwrap())

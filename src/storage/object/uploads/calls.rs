@@ -8,21 +8,24 @@ use crate::storage::blobs::{Sealed, Staged, Staging};
 use crate::storage::error::Result;
 use crate::storage::object::uploads::store::Uploads;
 use crate::storage::object::uploads::writer::Writer;
-use crate::storage::object::uploads::{seal, sweep};
+use crate::storage::object::uploads::{alive, seal, sweep};
 use crate::stream::ByteStream;
 
 impl Uploads {
     /// Takes bytes of an upload. What is answered stands in the bucket.
     pub async fn stage(&self, staging: Staging, body: ByteStream) -> Result<Staged> {
-        let mut writer = Writer::open(self, staging).await?;
-        let cut = writer.take_all(body).await?;
-        let (size, checkpoint) = writer.close().await?;
-        Ok(Staged { size, cut, checkpoint })
+        let staged = async {
+            let mut writer = Writer::open(self, staging).await?;
+            let cut = writer.take_all(body).await?;
+            let (size, checkpoint) = writer.close().await?;
+            Ok(Staged { size, cut, checkpoint })
+        };
+        alive::shown(self, staging, staged).await
     }
 
     /// Puts what was staged under `digest`, if it is that. It shows there whole or not at all.
     pub async fn seal(&self, staging: Staging, digest: &Digest) -> Result<Sealed> {
-        seal::seal(self, staging, digest).await
+        alive::shown(self, staging, seal::seal(self, staging, digest)).await
     }
 
     /// Drops what was staged of an upload, by any process.

@@ -25,6 +25,8 @@ pub struct Fake {
     failing: Mutex<Option<&'static str>>,
     /// Requests that are done although their answer is lost.
     lost: Mutex<Option<&'static str>>,
+    /// How long a copy takes, in seconds.
+    copy_secs: std::sync::atomic::AtomicU64,
     /// Copies are answered, and not made.
     lies: std::sync::atomic::AtomicBool,
     next: std::sync::atomic::AtomicU64,
@@ -49,6 +51,11 @@ impl Fake {
     /// Whether a copy that fails is answered as if it had not, with the error in a body that nobody reads.
     pub fn lie(&self, lies: bool) {
         self.lies.store(lies, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// How long a copy takes from now on, in seconds.
+    pub fn copy_secs(&self, secs: u64) {
+        self.copy_secs.store(secs, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// How many multipart uploads are open.
@@ -128,6 +135,8 @@ impl ObjectStore for Fake {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.asked("COPY", to)?;
+        let secs = self.copy_secs.load(std::sync::atomic::Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_secs(secs)).await;
         if self.lies.load(std::sync::atomic::Ordering::SeqCst) {
             return Ok(());
         }

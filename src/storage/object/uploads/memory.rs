@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// So long anybody may hold memory without being asked for it.
 const UNASKED: Duration = Duration::from_secs(1);
 
-/// So long memory is waited for: longer than the bucket needs for many parts, shorter than anybody waits who has a choice.
+/// So long memory is waited for before the client is told to come back: longer than the bucket takes for many parts.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// So many bytes of memory, given out in the order of asking.

@@ -6,6 +6,7 @@
 //! multipart uploads have random names and are never written twice. Only the slots behind the last part are shared; what
 //! was overwritten there has another tag, so that the upload can no longer be completed: it is lost, never wrong.
 
+pub mod alive;
 pub mod calls;
 pub mod checkpoint;
 pub mod copy;

@@ -38,8 +38,8 @@ pub async fn begin(
     Ok(multipart)
 }
 
-/// Writes the marker of one, or writes it again: as long as that is young, nobody takes the upload for left behind.
-pub async fn mark(objects: &Objects, upload: UploadId, multipart: &Multipart) -> Result<()> {
+/// Writes the marker of one.
+async fn mark(objects: &Objects, upload: UploadId, multipart: &Multipart) -> Result<()> {
     let text = serde_json::to_vec(&multipart.without_parts());
     let text = text.map_err(|e| Error::at("a marker", std::io::Error::other(e)))?;
     objects.put(upload, &multipart.marker(), text.into(), vec![]).await

@@ -1,26 +1,25 @@
 //! Drops what is left of uploads: their objects, and multipart uploads that were never completed.
 
 use crate::oci::upload::UploadId;
-use crate::storage::error::{Error, Result};
+use crate::storage::error::Result;
 use crate::storage::layout;
 use crate::storage::object::bucket::failed;
 use crate::storage::object::uploads::checkpoint::{MARKER, Multipart};
 use crate::storage::object::uploads::multipart;
 use crate::storage::object::uploads::store::Uploads;
 use futures_util::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use std::collections::HashMap;
 
 /// Drops what was staged of an upload, by any process.
 pub async fn discard(uploads: &Uploads, upload: UploadId) -> Result<()> {
     let objects = &uploads.objects;
     let folder = layout::staged(upload);
-    let path = objects.bucket.at(&folder)?;
     let mut names = Vec::new();
-    let mut listed = objects.bucket.objects.list(Some(&path));
-    let unlisted = |e| failed(&folder, e).unwrap_or(Error::StagedLost);
-    while let Some(object) = listed.try_next().await.map_err(unlisted)? {
-        names.extend(object.location.filename().map(str::to_owned));
+    let mut listed = objects.bucket.below(&folder, None);
+    while let Some(object) = listed.try_next().await? {
+        let name = object.path.rsplit('/').next().filter(|_| !object.strange);
+        names.extend(name.map(str::to_owned));
     }
     for marker in names.iter().filter(|name| name.ends_with(MARKER)) {
         // It stays with everything else until that has succeeded: nothing else tells of it.
@@ -44,19 +43,26 @@ async fn give_up(uploads: &Uploads, upload: UploadId, marker: &str) -> Result<()
     multipart::abort(&uploads.objects, upload, &multipart).await
 }
 
-/// Uploads of which nothing was written since `unix_secs`.
+/// Uploads of which nothing was written since `unix_secs`. Sweeps up what broken-off trials of that age left.
 pub async fn before(uploads: &Uploads, unix_secs: u64) -> Result<Vec<UploadId>> {
-    let path = uploads.objects.bucket.at(layout::STAGING)?;
+    let bucket = &uploads.objects.bucket;
     let mut written: HashMap<UploadId, u64> = HashMap::new();
-    let mut listed = uploads.objects.bucket.objects.list(Some(&path));
-    let unlisted = |e| failed(layout::STAGING, e).unwrap_or(Error::StagedLost);
-    while let Some(object) = listed.try_next().await.map_err(unlisted)? {
-        let upload =
-            object.location.prefix_match(&path).and_then(|mut below| below.next()?.as_ref().parse().ok());
-        let Some(upload) = upload else { continue }; // nothing of ours
-        let secs = u64::try_from(object.last_modified.timestamp()).unwrap_or(0);
-        let last = written.entry(upload).or_default();
-        *last = secs.max(*last);
+    let mut trials = Vec::new();
+    let mut listed = bucket.below(layout::STAGING, None);
+    while let Some(object) = listed.try_next().await? {
+        let below = object.path.strip_prefix(layout::STAGING).and_then(|below| below.strip_prefix('/'));
+        let Some(first) = below.filter(|_| !object.strange).and_then(|below| below.split('/').next()) else {
+            continue; // nothing of ours
+        };
+        if first.starts_with(layout::TEMPORARY) {
+            trials.extend((object.modified < unix_secs).then(|| object.path.clone()));
+        } else if let Ok(upload) = first.parse() {
+            let last = written.entry(upload).or_default();
+            *last = object.modified.max(*last);
+        }
+    }
+    for trial in trials {
+        bucket.remove(&trial).await?;
     }
     Ok(written.into_iter().filter(|(_, last)| *last < unix_secs).map(|(upload, _)| upload).collect())
 }

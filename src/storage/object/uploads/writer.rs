@@ -21,9 +21,7 @@ use futures_util::StreamExt;
 use object_store::PutPayload;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 
 /// What an upload takes of memory first.
 const LITTLE: u64 = 256 << 10;
@@ -31,8 +29,6 @@ const LITTLE: u64 = 256 << 10;
 const HASHED_BYTES: u64 = 512 << 10;
 /// From so many pieces on a checkpoint holds their bytes itself: they are read back one by one.
 const PIECES_JOINED: usize = 32;
-/// After so long with one body the upload shows that it is not left behind.
-const MARKED_AGAIN: Duration = Duration::from_mins(10);
 
 /// A part on its way: which one, and what the bucket calls it.
 type Flown = Result<(usize, String)>;
@@ -52,7 +48,6 @@ pub struct Writer<'a> {
     unhashed: u64,
     hashing: Hashing,
     flying: JoinSet<Flown>,
-    marked: Instant,
     /// What the checkpoint before this one has replaced. It was recorded, or it would not have been handed in.
     replaced: Vec<String>,
 }
@@ -93,7 +88,6 @@ impl<'a> Writer<'a> {
             unhashed: 0,
             hashing: Hashing::new(state.hasher.clone()),
             flying: JoinSet::new(),
-            marked: Instant::now(),
             replaced,
             state,
         };
@@ -248,10 +242,6 @@ impl<'a> Writer<'a> {
                     .await?
             }
         };
-        if self.marked.elapsed() > MARKED_AGAIN {
-            multipart::mark(&self.uploads.objects, self.upload, &multipart).await?;
-            self.marked = Instant::now();
-        }
         let nth = multipart.parts.len();
         multipart.parts.push(String::new());
         let (fresh, old): (Vec<_>, Vec<_>) = self.state.pieces.drain(..).partition(|piece| piece.fresh);

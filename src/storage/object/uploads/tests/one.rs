@@ -130,9 +130,19 @@ async fn an_upload_that_takes_long_shows_that_it_is_not_left_behind() {
         tokio::time::sleep(Duration::from_mins(5)).await;
         Ok(piece)
     });
-    let staged = here.stage(at(upload, 0), hours.boxed()).await.unwrap();
-    let marked = fake.requests().iter().filter(|r| r.starts_with("PUT") && r.ends_with(".multipart")).count();
-    assert_eq!(marked, 5, "when it begins, and with each part that comes later than ten minutes after");
-    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+    let shown = || fake.requests().iter().filter(|r| r.starts_with("PUT") && r.ends_with(".alive")).count();
+    let shown_each = Some(Duration::from_secs(15));
+    let staged = here.stage(Staging { shown_each, ..at(upload, 0) }, hours.boxed()).await.unwrap();
+    // The parts are five minutes apart, and their own markers twenty-five.
+    assert!((418..=420).contains(&shown()));
+    assert!(left(&fake).await.0.iter().all(|path| !path.ends_with(".alive")));
+    fake.copy_secs(200);
+    here.seal(Staging { shown_each, ..after(upload, &staged) }, &sha256(&whole)).await.unwrap();
+    assert_eq!(shown(), 13);
     assert_eq!(left(&fake).await, (vec![], 0));
+    // Where metadata tells of it nothing is written for that.
+    let (upload, whole) = (UploadId::random(), bytes(16, 21 << 20));
+    let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
+    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
+    assert_eq!(shown(), 0);
 }

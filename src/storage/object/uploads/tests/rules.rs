@@ -42,7 +42,13 @@ async fn served() -> Served {
         .with_access_key_id("key")
         .with_secret_access_key("secret");
     let s3 = Arc::new(s3.build().unwrap());
-    let bucket = Bucket { objects: s3.clone(), parts: s3, signer: None, prefix: String::new() };
+    let bucket = Bucket {
+        objects: s3.clone(),
+        pages: Some(s3.clone()),
+        parts: s3,
+        signer: None,
+        prefix: String::new(),
+    };
     Served { uploads: Alone(Uploads::new(bucket, settings())), _folder: folder, _server: server }
 }
 
