@@ -32,7 +32,7 @@ pub async fn group<T>(directory: &Directory, name: &str, act: impl Future<Output
     alone(directory, &format!("group:{}", folded(name)), act).await
 }
 
-/// Does what makes one administrator less. Within the turn of an account.
+/// Does what makes one administrator less. Where the turn of an account is taken too, that comes first.
 pub async fn admins<T>(directory: &Directory, act: impl Future<Output = Result<T>>) -> Result<T> {
     alone(directory, "administrators", act).await
 }
