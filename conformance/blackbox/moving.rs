@@ -193,6 +193,25 @@ fn a_stopped_registry_moves_with_its_audit_trail_and_stays_as_it_was() {
 }
 
 #[test]
+fn what_the_new_configuration_does_not_say_of_the_data_folder_stays_as_it_was() {
+    let source = guarded();
+    let app = image(["base", "top"]);
+    source.admin().push("app", "1", &app);
+    let Running { server, home, .. } = source;
+    server.stop();
+    let folder = home.folder().join("images");
+    let file = home.folder().join("to.toml");
+    std::fs::write(&file, format!("[storage.filesystem]\nroot = \"{}\"\n", folder.display()))
+        .expect("write the configuration");
+    let tool = Tool::new();
+    let (data, to) = (home.data().display().to_string(), file.display().to_string());
+    tool.run(&["move", "--data", &data, "--to", &to]).fine();
+    assert!(!tool.folder().join("holdfast-data").exists(), "a data folder that nobody has named");
+    let home = home.env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", &folder.display().to_string());
+    serves(&home.start().client().admin(), "app", "1", &app);
+}
+
+#[test]
 fn a_torn_blob_is_told_and_the_rest_is_moved() {
     let source = fresh();
     let (whole, torn) = (image(["base", "whole"]), image(["base", "torn"]));

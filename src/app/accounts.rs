@@ -33,7 +33,11 @@ use std::sync::Arc;
 const VERIFIED_BYTES: u64 = 32 << 20;
 
 /// Builds the gate. Accounts are read by [`Accounts::open`], once the metadata is whole.
-pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn EventSink>) -> Result<Gate> {
+pub async fn build(
+    settings: &Settings,
+    registry: &Arc<Registry>,
+    events: Arc<dyn EventSink>,
+) -> Result<Gate> {
     let (config, clock) = (&settings.auth, &registry.clock);
     let told = |mistakes: Vec<String>| Error::Invalid(mistakes.join("\n"));
     let rules = Rules::compile(&settings.acl).map_err(told)?;
@@ -45,7 +49,16 @@ pub async fn build(settings: &Settings, registry: &Registry, events: Arc<dyn Eve
         Arc::clone(clock),
         Box::new(move |grants| taker.set_grants(grants)),
     );
-    let directory = Arc::new(directory.heeding(Arc::clone(&registry.read_only)));
+    let claimed = Arc::clone(registry);
+    let directory =
+        directory.heeding(Arc::clone(&registry.read_only)).while_it_is_ours(move || claimed.may_change());
+    let directory = Arc::new(match &registry.metadata.shared {
+        Some(_) => {
+            let metadata = &registry.metadata;
+            directory.beside_others(Arc::clone(&metadata.leases), Arc::clone(&metadata.newspaper))
+        }
+        None => directory,
+    });
     let passwords = Arc::new(Passwords::new(&config.passwords, Arc::clone(clock))?);
     let others = other_sources(settings, &passwords, registry).await?;
     let owners = Arc::new(Owners::new(Arc::clone(&directory), others.clone(), Arc::clone(clock)));

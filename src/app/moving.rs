@@ -135,15 +135,25 @@ impl Move {
     /// `keep_writing`; else none until its server is started anew.
     pub async fn finish(&self, keep_writing: bool, step: &(dyn Fn(Step) + Sync)) -> Result<(), Error> {
         step(Step::Last);
-        let finished = self.server.still(self.last()).await;
-        if finished.is_err() || keep_writing {
-            // What was not finished leaves the source as it was; the term ends by itself where this fails.
-            self.server.let_go().await?;
+        let finished = self.still().await;
+        // What was not finished leaves the source as it was; the term ends by itself where this fails.
+        let left = if finished.is_err() || keep_writing {
+            self.server.let_go().await
         } else {
-            self.server.keep().await?;
-        }
+            self.server.keep().await
+        };
         finished?;
+        left?;
         step(Step::Done);
+        Ok(())
+    }
+
+    /// The last difference. The target is whole once it is certain that the source has stood still for it, not before.
+    async fn still(&self) -> Result<(), Error> {
+        self.server.still(self.last()).await?;
+        if !self.storage_stays {
+            marks::complete(&self.transfer.to, &self.source).await?;
+        }
         Ok(())
     }
 
@@ -155,9 +165,6 @@ impl Move {
         }
         if let (Some(from), Some(to)) = (&self.source_metadata, &self.transfer.facts) {
             facts::carry(from, &to.metadata).await.map_err(transfer::error::Error::Metadata)?;
-        }
-        if !self.storage_stays {
-            marks::complete(&self.transfer.to, &self.source).await?;
         }
         Ok(())
     }
@@ -173,11 +180,22 @@ impl Move {
     }
 }
 
+/// Lets the servers of a registry take changes again, whoever holds them.
+pub async fn abort(from: &Settings) -> Result<(), Error> {
+    if from.metadata.postgres.is_on() {
+        let (server, _metadata) = source_of(from, &mut Vec::new()).await?;
+        return Ok(server.release().await?);
+    }
+    Ok(Server::running(Path::new(&from.data)).await?.release().await?)
+}
+
 /// Who serves the source, and its metadata if that can be read beside them.
 async fn source_of(from: &Settings, locks: &mut Vec<DataLock>) -> Result<(Server, Option<Metadata>), Error> {
     if from.metadata.postgres.is_on() {
         let metadata = open_metadata(from, "source").await?;
-        return Ok((Server::Sharing(Arc::clone(&metadata.leases)), Some(metadata)));
+        if let Some(shared) = &metadata.shared {
+            return Ok((Server::Sharing(Arc::clone(&shared.holds)), Some(metadata)));
+        }
     }
     let data = Path::new(&from.data);
     if !data.is_dir() {

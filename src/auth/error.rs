@@ -41,6 +41,11 @@ pub enum Error {
     /// A key does not read or does not sign; for the log only.
     #[error("signing: {0}")]
     Key(String),
+    /// Somebody else has claimed the storage, or may have.
+    #[error(
+        "this registry cannot reach the storage's claim, or has lost it to another one, and changes nothing"
+    )]
+    Unclaimed,
     /// No changes are taken.
     #[error(transparent)]
     ReadOnly(#[from] read_only::Refused),

@@ -74,7 +74,7 @@ pub async fn exchange(gate: &Gate, session: &Session, asked: Asked<'_>) -> Resul
         match mint::refresh(&gate.directory, &session.login(), new).await {
             Ok(minted) => Some(minted.secret),
             // Whoever logs in only to pull must not be kept out.
-            Err(Error::ReadOnly(_)) => None,
+            Err(Error::ReadOnly(_) | Error::Unclaimed) => None,
             Err(error) => return Err(error),
         }
     } else {

@@ -1,7 +1,6 @@
 //! `holdfast move`.
 
 use crate::app::config::load::load_target;
-use crate::app::hold::Server;
 use crate::app::moving::{self, Move as Moving};
 use crate::app::telemetry;
 use crate::cli::flags::Common;
@@ -9,7 +8,7 @@ use crate::cli::move_shown::Shown;
 use crate::cli::prepare::{listed, runtime, settings};
 use crate::cli::terminal::{Ending, say};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Flags of `move`.
 #[derive(Debug, Args)]
@@ -41,13 +40,12 @@ pub fn run(args: &Move) -> Result<(), Ending> {
     let runtime = runtime()?;
     let Some(file) = &args.to else {
         return runtime.block_on(async {
-            let server = Server::running(Path::new(&from.data)).await.map_err(told)?;
-            server.let_go().await.map_err(told)?;
-            say("the server takes changes again");
+            moving::abort(&from).await.map_err(told)?;
+            say("the registry takes changes again");
             Ok(())
         });
     };
-    let to = load_target(file).map_err(|mistakes| listed(&mistakes))?;
+    let to = load_target(file, &from).map_err(|mistakes| listed(&mistakes))?;
     let ended = runtime.block_on(async {
         let moving = moving::open(&from, &to, args.jobs.into()).await.map_err(told)?;
         let shown = Shown::new(args.json, &moving.transfer.tally);

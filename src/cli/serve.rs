@@ -139,7 +139,7 @@ async fn serve(house: House<'_>, listen: &[SocketAddr], identity: Identity) -> R
 
 async fn gate(
     settings: &Settings,
-    registry: &Registry,
+    registry: &Arc<Registry>,
     sink: &Arc<dyn EventSink>,
 ) -> Result<Arc<Gate>, Complaint> {
     let gate = accounts::build(settings, registry, Arc::clone(sink)).await;

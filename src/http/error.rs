@@ -113,7 +113,8 @@ impl Problem {
                     | RuleError::Storage(storage::error::Error::Unreachable { .. })
                     | RuleError::Metadata(Unreachable(_) | Overtaken)
             ) | Self::Auth(
-                AuthError::Storage(storage::error::Error::Unreachable { .. })
+                AuthError::Unclaimed
+                    | AuthError::Storage(storage::error::Error::Unreachable { .. })
                     | AuthError::Metadata(Unreachable(_) | Overtaken)
             )
         )
@@ -257,9 +258,11 @@ fn auth_row(error: &AuthError) -> (StatusCode, &'static str) {
         | AuthError::Metadata(metadata::error::Error::Full) => {
             (StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE")
         }
-        AuthError::Source { .. } | AuthError::Key(_) | AuthError::Storage(_) | AuthError::Metadata(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE")
-        }
+        AuthError::Source { .. }
+        | AuthError::Key(_)
+        | AuthError::Storage(_)
+        | AuthError::Metadata(_)
+        | AuthError::Unclaimed => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
     }
 }
 

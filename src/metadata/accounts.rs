@@ -20,8 +20,8 @@ pub trait Accounts: Send + Sync {
     async fn list(&self, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>>;
 
     /// A record is about to change in storage. Durable when it returns. A name that no record can have is an error. Where
-    /// several processes share the metadata it is also a lock: `InTheWay` while another one has begun the same name. To begin again what this process has begun is
-    /// no error.
+    /// several processes share the metadata it is also a lock: `InTheWay` while another one has begun the same name, and
+    /// `Held` while all of them are. To begin again what this process has begun, or was handed, changes nothing.
     async fn begin(&self, shelf: Shelf, name: &str) -> Result<Begun>;
 
     /// The record stands so in storage; ends `begin`. Durable when it returns. One that is older than what is known

@@ -50,6 +50,8 @@ pub enum Begun {
     Stands,
     /// It does not: one of another process stands in its way, and ends sooner or later.
     InTheWay,
+    /// It does not: the processes that share the metadata are held (`metadata::holds`).
+    Held,
 }
 
 /// What is settled, and so what is not in the way of it.

@@ -11,12 +11,6 @@ pub trait Leases: Send + Sync {
     /// may have stood still meanwhile.
     async fn take(&self, work: &str, term: Duration) -> Result<bool>;
 
-    /// Whether any other process has the lease of a piece of work now.
-    async fn is_taken(&self, work: &str) -> Result<bool> {
-        let _ = work;
-        Ok(false) // there is no other process
-    }
-
     /// Gives a lease back, if this process has it.
     async fn give_back(&self, work: &str) -> Result<()>;
 }

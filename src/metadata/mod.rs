@@ -17,6 +17,7 @@ pub mod config;
 mod contract;
 pub mod embedded;
 pub mod error;
+pub mod holds;
 pub mod intents;
 pub mod leases;
 #[cfg(test)]

@@ -29,4 +29,8 @@ pub trait Newspaper: Send + Sync {
 
     /// A page of records, as `Accounts::list`.
     async fn leaf_through(&self, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>>;
+
+    /// What others have changed up to now of which whoever calls `next` may not have heard: all that was not told before
+    /// the call of it that is under way. It is told by `next` all the same.
+    async fn unread(&self) -> Result<News>;
 }

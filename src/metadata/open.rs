@@ -7,6 +7,7 @@ use crate::metadata::completeness::Completeness;
 use crate::metadata::config::{Config, Engine};
 use crate::metadata::embedded;
 use crate::metadata::error::Result;
+use crate::metadata::holds::Holds;
 use crate::metadata::intents::Intents;
 use crate::metadata::leases::Leases;
 use crate::metadata::manifests::Manifests;
@@ -56,6 +57,8 @@ pub struct Shared {
     pub term: Duration,
     /// How many statements this process has sent to it for callers.
     pub statements: Arc<AtomicU64>,
+    /// Whether its processes are held.
+    pub holds: Arc<dyn Holds>,
 }
 
 /// Metadata, and what had to be done to open it.
@@ -97,12 +100,22 @@ pub fn named(config: &Config, data: &Path) -> String {
 pub async fn open(config: &Config, folder: &Path, unix_secs: u64) -> Result<Opened> {
     if config.postgres.is_on() {
         let term = Duration::from_secs(config.postgres.lease_secs);
-        let database = postgres::database::Database::open(&config.postgres, term).await?;
-        let shared = Shared { id: database.id(), term, statements: database.statements() };
-        return Ok(Opened { metadata: parts(&Arc::new(database), Some(shared)), moved_aside: None });
+        let database = Arc::new(postgres::database::Database::open(&config.postgres, term).await?);
+        return Ok(Opened { metadata: shared(&database), moved_aside: None });
     }
     let (database, moved_aside) = embedded::database::Database::open(config.engine, folder, unix_secs)?;
     Ok(Opened { metadata: parts(&Arc::new(database), None), moved_aside })
+}
+
+/// All parts of a database that several processes may share.
+pub fn shared(database: &Arc<postgres::database::Database>) -> Metadata {
+    let shared = Shared {
+        id: database.id(),
+        term: database.term(),
+        statements: database.statements(),
+        holds: Arc::clone(database) as Arc<dyn Holds>,
+    };
+    parts(database, Some(shared))
 }
 
 /// All parts, of one database.

@@ -4,6 +4,7 @@
 use crate::metadata::error::Error as MetadataError;
 use crate::metadata::intents::{Begun, Intent, IntentId, Settling};
 use crate::oci::repository::Repository;
+use crate::read_only::Refused;
 use crate::registry::error::{Error, Result};
 use crate::registry::parts::Registry;
 use crate::registry::unsettled::{Left, Unsettled};
@@ -104,6 +105,7 @@ async fn wait(
             Ok(Begun::Stands) => return Ok(id),
             Ok(Begun::InTheWay) if began.elapsed() > patience => return Err(Error::InTheWay),
             Ok(Begun::InTheWay) => {}
+            Ok(Begun::Held) => return Err(Refused::ForNow.into()),
             Err(error) => {
                 // It may stand all the same, and nothing will come of it.
                 end(registry, id).await;

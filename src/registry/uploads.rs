@@ -439,6 +439,10 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Blobs for Standing {
+        async fn is_empty(&self) -> storage::error::Result<bool> {
+            self.blobs.is_empty().await
+        }
+
         async fn stat(&self, digest: &Digest) -> storage::error::Result<Option<u64>> {
             self.blobs.stat(digest).await
         }

@@ -132,6 +132,10 @@ mod tests {
         ) -> crate::metadata::error::Result<Listed<(String, Record)>> {
             self.accounts.list(shelf, page).await
         }
+
+        async fn unread(&self) -> crate::metadata::error::Result<News> {
+            Ok(News::Nothing)
+        }
     }
 
     fn newspaper(of: &Directory) -> (UnboundedSender<crate::metadata::error::Result<News>>, Told) {

@@ -23,13 +23,15 @@ pub struct Flags {
 
 /// Reads the configuration of this process.
 pub fn load(flags: &Flags) -> Result<Settings, Vec<Mistake>> {
-    load_with(flags, &variables())
+    load_over(Settings::default(), flags, &variables())
 }
 
-/// Reads the configuration of the registry that another one is moved to: a file, and the variables that are for it.
-pub fn load_target(file: &Path) -> Result<Settings, Vec<Mistake>> {
+/// Reads the configuration of the registry that `from` is moved to: a file, and the variables that are for it. Its data
+/// folder is the same if nothing else is said.
+pub fn load_target(file: &Path, from: &Settings) -> Result<Settings, Vec<Mistake>> {
     let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
-    load_with(&flags, &env::of_target(variables()))
+    let unsaid = Settings { data: from.data.clone(), ..Settings::default() };
+    load_over(unsaid, &flags, &env::of_target(variables()))
 }
 
 #[allow(clippy::disallowed_methods)] // the one place that reads the environment
@@ -39,12 +41,16 @@ fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-fn load_with(flags: &Flags, variables: &[(String, String)]) -> Result<Settings, Vec<Mistake>> {
+fn load_over(
+    unsaid: Settings,
+    flags: &Flags,
+    variables: &[(String, String)],
+) -> Result<Settings, Vec<Mistake>> {
     let file = match &flags.config {
         Some(path) => Some(read(path).map_err(|mistake| vec![mistake])?),
         None => None,
     };
-    compose(file.as_deref(), variables, flags)
+    compose_over(unsaid, file.as_deref(), variables, flags)
 }
 
 fn read(path: &Path) -> Result<String, Mistake> {
@@ -57,8 +63,18 @@ pub fn compose(
     variables: &[(String, String)],
     flags: &Flags,
 ) -> Result<Settings, Vec<Mistake>> {
+    compose_over(Settings::default(), file, variables, flags)
+}
+
+/// The same, where `unsaid` stands for what none of them says.
+fn compose_over(
+    unsaid: Settings,
+    file: Option<&str>,
+    variables: &[(String, String)],
+    flags: &Flags,
+) -> Result<Settings, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    let mut table = Table::try_from(Settings::default()).map_err(|e| vec![e.to_string()])?;
+    let mut table = Table::try_from(unsaid).map_err(|e| vec![e.to_string()])?;
     if let Some(file) = file {
         match file.parse::<Table>() {
             Ok(given) => tree::lay_over(&mut table, given, "", &mut mistakes),
@@ -140,6 +156,19 @@ mod tests {
         let told: Table = example.parse().unwrap();
         let known = Table::try_from(Settings::default()).unwrap();
         assert_eq!(tree::leaves(&told), tree::leaves(&known));
+    }
+
+    #[test]
+    fn the_target_of_a_move_has_the_same_data_folder_unless_it_says_otherwise() {
+        let from = Settings { data: "/var/lib/holdfast".into(), ..Settings::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("to.toml");
+        for (text, data) in
+            [("[metadata]\nengine = \"redb\"\n", "/var/lib/holdfast"), ("data = \"/new\"\n", "/new")]
+        {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(load_target(&file, &from).unwrap().data, data);
+        }
     }
 
     #[test]

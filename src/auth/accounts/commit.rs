@@ -8,6 +8,7 @@ use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::document::{self, Document};
 use crate::auth::error::{Error, Result};
 use crate::metadata::intents::Begun;
+use crate::read_only::Refused;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Written;
 use bytes::Bytes;
@@ -50,7 +51,11 @@ pub async fn erase(directory: &Directory, shelf: Shelf, name: &str) -> Result<bo
 /// Makes the metadata and the memory tell what storage holds of a name.
 pub async fn settle(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
     let _alone = directory.locks.record(shelf, name).await;
-    settle_alone(directory, shelf, name).await
+    let mut way = UnderWay { directory, shelf, name, ended: false };
+    let settled = settle_alone(directory, shelf, name).await;
+    // Where another process has the name nothing is ours to settle.
+    way.ended = matches!(settled, Ok(()) | Err(Error::Stale));
+    settled
 }
 
 /// A change that has begun. Where it does not come to its end, whether it broke or whoever waited for it has gone, its
@@ -91,13 +96,14 @@ async fn change(
     seen: u64,
 ) -> Result<()> {
     let _change = directory.read_only.change_of_accounts()?;
+    directory.ours()?;
     let _alone = directory.locks.record(shelf, name).await;
     let mut way = UnderWay { directory, shelf, name, ended: false };
     let broke = match begin(directory, shelf, name).await {
-        // Another process has the name: nothing is ours to settle.
-        Err(Error::Stale) => {
+        // Another process has the name, or all are held: nothing is ours to settle.
+        Err(error @ (Error::Stale | Error::ReadOnly(_))) => {
             way.ended = true;
-            return Err(Error::Stale);
+            return Err(error);
         }
         // It may have begun all the same; to settle the name ends that.
         Err(error) => Broke::before(error),
@@ -128,6 +134,7 @@ async fn steps(
     json: Option<Bytes>,
     seen: u64,
 ) -> std::result::Result<(), Broke> {
+    directory.ours().map_err(Broke::before)?;
     let written = match &json {
         Some(json) => directory.records.put(shelf, name, json.clone(), seen).await,
         None => directory.records.remove(shelf, name, seen).await,
@@ -143,21 +150,24 @@ async fn steps(
     };
     known.map_err(|error| Broke { error: error.into(), stored: true })?;
     directory.absorb(shelf, name, record.as_ref());
-    Ok(())
+    // Whoever has claimed the storage meanwhile may have read it before: nobody is told that this counts.
+    directory.ours().map_err(Broke::before)
 }
 
 /// Waits until no other process has the name under its hands. One that has it for long makes of ours a change that came
 /// too late.
 async fn begin(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-    while directory.accounts.begin(shelf, name).await? == Begun::InTheWay {
-        if began.elapsed() > WAIT_MAX {
-            return Err(Error::Stale);
+    loop {
+        match directory.accounts.begin(shelf, name).await? {
+            Begun::Stands => return Ok(()),
+            Begun::Held => return Err(Refused::ForNow.into()),
+            Begun::InTheWay if began.elapsed() > WAIT_MAX => return Err(Error::Stale),
+            Begun::InTheWay => {}
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-    Ok(())
 }
 
 async fn settle_alone(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {

@@ -12,9 +12,11 @@ use crate::auth::accounts::publish::{Publisher, Taker};
 use crate::auth::accounts::token::Token;
 use crate::auth::accounts::uses::Uses;
 use crate::auth::authenticator::Login;
-use crate::auth::error::Result;
+use crate::auth::error::{Error, Result};
 use crate::clock::Clock;
 use crate::metadata::accounts::Accounts;
+use crate::metadata::leases::Leases;
+use crate::metadata::news::Newspaper;
 use crate::read_only::ReadOnly;
 use crate::record::{Record, Shelf};
 use crate::storage::records::Records;
@@ -28,6 +30,14 @@ const UNSETTLED_MAX: usize = 10_000;
 /// Bytes of each of the three caches.
 const CACHE_BYTES: u64 = 16 << 20;
 
+/// What other processes do that share the metadata.
+pub(crate) struct Others {
+    /// Who of all does what.
+    pub(crate) leases: Arc<dyn Leases>,
+    /// What they have changed.
+    pub(crate) newspaper: Arc<dyn Newspaper>,
+}
+
 /// Our own accounts.
 pub struct Directory {
     /// The truth.
@@ -38,10 +48,14 @@ pub struct Directory {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether changes are taken.
     pub(crate) read_only: Arc<ReadOnly>,
+    /// Whether nobody else can have claimed the storage meanwhile.
+    may_change: Box<dyn Fn() -> bool + Send + Sync>,
     /// Who may change what now.
     pub(crate) locks: Locks,
     /// Up to when changes of other processes are known.
     pub freshness: Freshness,
+    /// Other processes, where there are any.
+    pub(crate) others: Option<Others>,
     /// Uses of tokens that are not told yet.
     pub(crate) uses: Uses,
     /// Names that could not be settled after a fault.
@@ -88,8 +102,10 @@ impl Directory {
             accounts,
             clock,
             read_only: Arc::default(),
+            may_change: Box::new(|| true),
             locks: Locks::default(),
             freshness: Freshness::default(),
+            others: None,
             uses: Uses::default(),
             unsettled: Mutex::default(),
             swept: Mutex::default(),
@@ -108,6 +124,25 @@ impl Directory {
     pub fn heeding(mut self, read_only: Arc<ReadOnly>) -> Self {
         self.read_only = read_only;
         self
+    }
+
+    /// The same directory, which changes something only while `may_change` says so: while the storage is ours.
+    #[must_use]
+    pub fn while_it_is_ours(mut self, may_change: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.may_change = Box::new(may_change);
+        self
+    }
+
+    /// The same directory, beside those of other processes.
+    #[must_use]
+    pub fn beside_others(mut self, leases: Arc<dyn Leases>, newspaper: Arc<dyn Newspaper>) -> Self {
+        self.others = Some(Others { leases, newspaper });
+        self
+    }
+
+    /// Refuses once the storage may be somebody else's.
+    pub(crate) fn ours(&self) -> Result<()> {
+        if (self.may_change)() { Ok(()) } else { Err(Error::Unclaimed) }
     }
 
     /// Moves with each change of anything but the making of a token. What was read before it moved may be outdated.

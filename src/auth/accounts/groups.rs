@@ -2,10 +2,11 @@
 
 use crate::acl::identity::AccountKind;
 use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::document::Document;
 use crate::auth::accounts::form::{self, GroupChange, NewNamed};
 use crate::auth::accounts::group::{Group, GroupSummary, Member};
 use crate::auth::accounts::listing::{self, Filter, Listing};
-use crate::auth::accounts::{commit, name, names, removal};
+use crate::auth::accounts::{alone, commit, name, names, removal};
 use crate::auth::error::{Error, Result};
 use crate::oci::page::Page;
 use crate::record::Shelf;
@@ -30,7 +31,6 @@ pub async fn create(directory: &Directory, form: NewNamed) -> Result<Group> {
     name::account(&form.name)?;
     form::description(Some(&form.description))?;
     let _alone = directory.locks.group(&form.name).await;
-    names::vacate_group(directory, &form.name).await?;
     let now = directory.clock.unix_secs();
     let group = Group {
         name: form.name,
@@ -40,11 +40,15 @@ pub async fn create(directory: &Directory, form: NewNamed) -> Result<Group> {
         changed: now,
         removing: false,
     };
-    match commit::put(directory, &group, 0).await {
-        Ok(()) => Ok(group),
-        Err(Error::Stale) => Err(Error::Exists("group")),
-        Err(error) => Err(error),
-    }
+    let make = async {
+        names::vacate_group(directory, &group.name).await?;
+        match commit::put(directory, &group, 0).await {
+            Err(Error::Stale) => Err(Error::Exists("group")),
+            put => put,
+        }
+    };
+    alone::group(directory, &group.name, make).await?;
+    Ok(group)
 }
 
 /// Changes a group, but not who is in it.
@@ -62,15 +66,20 @@ pub async fn change(directory: &Directory, name: &str, form: GroupChange) -> Res
 
 /// Removes a group with its grants.
 pub async fn remove(directory: &Directory, name: &str) -> Result<()> {
-    let _alone = directory.locks.group(name).await;
-    if directory.memory().is_leaving(Shelf::Groups, name) {
-        return removal::finish(directory, Shelf::Groups, name).await;
+    if !Group::may_be(name) {
+        return Err(Error::Absent("group"));
     }
-    let (mut group, seen) = standing(directory, name).await?;
-    group.removing = true;
-    group.members.clear();
-    commit::put(directory, &group, seen).await?;
-    removal::finish(directory, Shelf::Groups, name).await
+    let _alone = directory.locks.group(name).await;
+    let remove = async {
+        if !directory.memory().is_leaving(Shelf::Groups, name) {
+            let (mut group, seen) = standing(directory, name).await?;
+            group.removing = true;
+            group.members.clear();
+            commit::put(directory, &group, seen).await?;
+        }
+        removal::finish(directory, Shelf::Groups, name).await
+    };
+    alone::group(directory, name, remove).await
 }
 
 /// Reads a member as people write it: `user:NAME`, `service-account:NAME`, or the name alone: of a service account if we

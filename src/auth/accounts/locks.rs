@@ -1,4 +1,4 @@
-//! Who may change which documents at the same time.
+//! Who may change which documents at the same time, within this process; `alone.rs` sees to the same among several.
 //!
 //! Taken from the outside in: an account or a group, for all that hangs on it; then the administrators, by whoever would
 //! make one less; then one record, from its intent to its fact. An account may be held while a group is taken, never

@@ -6,6 +6,7 @@
 
 #![allow(clippy::similar_names)] // `self` and `shelf`
 
+pub mod alone;
 pub mod commit;
 pub mod directory;
 pub mod document;

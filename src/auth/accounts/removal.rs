@@ -4,15 +4,16 @@
 
 use crate::acl::grant::Subject;
 use crate::acl::identity::AccountKind;
-use crate::auth::accounts::commit;
 use crate::auth::accounts::directory::Directory;
 use crate::auth::accounts::group::Member;
 use crate::auth::accounts::membership;
 use crate::auth::accounts::owner::Owner;
+use crate::auth::accounts::{alone, commit};
 use crate::auth::error::{Error, Result};
 use crate::record::Shelf;
 
-/// Brings the removal of a marked document to its end. Its lock is held by the caller.
+/// Brings the removal of a marked document to its end. The caller has its lock, and its turn among other processes: what
+/// others have given it before is known here, and goes too.
 pub async fn finish(directory: &Directory, shelf: Shelf, name: &str) -> Result<()> {
     match shelf {
         Shelf::Users => account(directory, AccountKind::User, name).await?,
@@ -33,12 +34,20 @@ pub async fn finish_all(directory: &Directory) -> usize {
             Shelf::Groups => directory.locks.group(&name).await,
             _ => directory.locks.account(&name).await,
         };
-        // Somebody may have ended it meanwhile, and made a new one of the same name.
-        if !directory.memory().is_leaving(shelf, &name) {
-            continue;
-        }
-        match finish(directory, shelf, &name).await {
-            Ok(()) => finished += 1,
+        let end = async {
+            // Somebody may have ended it meanwhile, and made a new one of the same name.
+            if directory.memory().is_leaving(shelf, &name) {
+                finish(directory, shelf, &name).await?;
+                return Ok(true);
+            }
+            Ok(false)
+        };
+        let ended = match shelf {
+            Shelf::Groups => alone::group(directory, &name, end).await,
+            _ => alone::account(directory, &name, end).await,
+        };
+        match ended {
+            Ok(ended) => finished += usize::from(ended),
             Err(error) => {
                 tracing::error!(shelf = shelf.as_str(), name, %error, "a removal could not be brought to its end");
             }

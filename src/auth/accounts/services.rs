@@ -3,12 +3,13 @@
 
 use crate::acl::identity::AccountKind;
 use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::document::Document;
 use crate::auth::accounts::form::{self, NewNamed, NewToken, ServiceChange};
 use crate::auth::accounts::listing::{self, Filter, Listing};
 use crate::auth::accounts::owner::Owner;
 use crate::auth::accounts::service::{ServiceAccount, ServiceProfile};
 use crate::auth::accounts::token::{Minted, TokenKind, TokenView};
-use crate::auth::accounts::{commit, mint, name, names, random, removal, tokens};
+use crate::auth::accounts::{alone, commit, mint, name, names, random, removal, tokens};
 use crate::auth::authenticator::UsedToken;
 use crate::auth::error::{Error, Result};
 use crate::oci::page::Page;
@@ -39,7 +40,6 @@ pub async fn create(directory: &Directory, form: NewNamed) -> Result<ServiceProf
     name::service(&form.name)?;
     form::description(Some(&form.description))?;
     let _alone = directory.locks.account(&form.name).await;
-    names::vacate(directory, &form.name).await?;
     let now = directory.clock.unix_secs();
     let account = ServiceAccount {
         name: form.name,
@@ -50,11 +50,15 @@ pub async fn create(directory: &Directory, form: NewNamed) -> Result<ServiceProf
         changed: now,
         removing: false,
     };
-    match commit::put(directory, &account, 0).await {
-        Ok(()) => Ok(ServiceProfile::from(&account)),
-        Err(Error::Stale) => Err(Error::Exists("service account")),
-        Err(error) => Err(error),
-    }
+    let make = async {
+        names::vacate(directory, &account.name).await?;
+        match commit::put(directory, &account, 0).await {
+            Ok(()) => Ok(ServiceProfile::from(&account)),
+            Err(Error::Stale) => Err(Error::Exists("service account")),
+            Err(error) => Err(error),
+        }
+    };
+    alone::account(directory, &account.name, make).await
 }
 
 /// Changes a service account. Disabling it ends its secrets.
@@ -75,17 +79,22 @@ pub async fn change(directory: &Directory, name: &str, form: ServiceChange) -> R
 
 /// Removes a service account with its secrets, memberships and grants.
 pub async fn remove(directory: &Directory, name: &str) -> Result<()> {
-    let _alone = directory.locks.account(name).await;
-    if directory.memory().is_leaving(Shelf::ServiceAccounts, name) {
-        return removal::finish(directory, Shelf::ServiceAccounts, name).await;
+    if !ServiceAccount::may_be(name) {
+        return Err(Error::Absent("service account"));
     }
-    edit_alone(directory, name, |account| {
-        account.removing = true;
-        account.disabled = true;
-        account.move_epoch();
-    })
-    .await?;
-    removal::finish(directory, Shelf::ServiceAccounts, name).await
+    let _alone = directory.locks.account(name).await;
+    let remove = async {
+        if !directory.memory().is_leaving(Shelf::ServiceAccounts, name) {
+            edit_alone(directory, name, |account| {
+                account.removing = true;
+                account.disabled = true;
+                account.move_epoch();
+            })
+            .await?;
+        }
+        removal::finish(directory, Shelf::ServiceAccounts, name).await
+    };
+    alone::account(directory, name, remove).await
 }
 
 /// The secrets that live.

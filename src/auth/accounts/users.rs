@@ -2,10 +2,11 @@
 //! rights to log in ends all their tokens.
 
 use crate::auth::accounts::directory::Directory;
+use crate::auth::accounts::document::Document;
 use crate::auth::accounts::form::{NewUser, OwnProfile, UserChange};
 use crate::auth::accounts::listing::{self, Filter, Listing};
 use crate::auth::accounts::user::{Profile, User};
-use crate::auth::accounts::{commit, names, random, removal};
+use crate::auth::accounts::{alone, commit, names, random, removal};
 use crate::auth::error::{Error, Result};
 use crate::oci::page::Page;
 use crate::record::Shelf;
@@ -122,18 +123,23 @@ pub async fn log_out_everywhere(directory: &Directory, name: &str) -> Result<()>
 
 /// Removes a user with their tokens, memberships and grants.
 pub async fn remove(directory: &Directory, name: &str) -> Result<()> {
-    let _alone = directory.locks.account(name).await;
-    if directory.memory().is_leaving(Shelf::Users, name) {
-        return removal::finish(directory, Shelf::Users, name).await;
+    if !User::may_be(name) {
+        return Err(Error::Absent("user"));
     }
-    edit_alone(directory, name, |user| {
-        user.removing = true;
-        user.disabled = true;
-        user.password = None;
-        user.move_epoch();
-    })
-    .await?;
-    removal::finish(directory, Shelf::Users, name).await
+    let _alone = directory.locks.account(name).await;
+    let remove = async {
+        if !directory.memory().is_leaving(Shelf::Users, name) {
+            edit_alone(directory, name, |user| {
+                user.removing = true;
+                user.disabled = true;
+                user.password = None;
+                user.move_epoch();
+            })
+            .await?;
+        }
+        removal::finish(directory, Shelf::Users, name).await
+    };
+    alone::account(directory, name, remove).await
 }
 
 /// Whether there has never been a user. Asks storage too, as metadata may be lost.
@@ -173,7 +179,6 @@ async fn make(
     initial: bool,
 ) -> Result<Profile> {
     let _alone = directory.locks.account(&form.name).await;
-    names::vacate(directory, &form.name).await?;
     let now = directory.clock.unix_secs();
     let user = User {
         name: form.name,
@@ -189,11 +194,15 @@ async fn make(
         initial,
         removing: false,
     };
-    match commit::put(directory, &user, 0).await {
-        Ok(()) => Ok(Profile::from(&user)),
-        Err(Error::Stale) => Err(Error::Exists("user")),
-        Err(error) => Err(error),
-    }
+    let make = async {
+        names::vacate(directory, &user.name).await?;
+        match commit::put(directory, &user, 0).await {
+            Ok(()) => Ok(Profile::from(&user)),
+            Err(Error::Stale) => Err(Error::Exists("user")),
+            Err(error) => Err(error),
+        }
+    };
+    alone::account(directory, &user.name, make).await
 }
 
 fn apply(user: &mut User, form: UserChange) {
@@ -229,8 +238,11 @@ async fn edit_alone(
     if before.is_active_admin() && !user.is_active_admin() {
         // Held until it is done: two who go at once would each count on the other.
         let _admins = directory.locks.admins().await;
-        another_admin(directory, name).await?;
-        commit::put(directory, &user, seen).await?;
+        let put = async {
+            another_admin(directory, name).await?;
+            commit::put(directory, &user, seen).await
+        };
+        alone::admins(directory, put).await?;
     } else {
         commit::put(directory, &user, seen).await?;
     }

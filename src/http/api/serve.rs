@@ -157,8 +157,8 @@ async fn dispatch(call: &Call<'_>, operation: Op) -> Reply {
         Op::Manifest => repositories::manifest(call).await,
         Op::ManifestRemove => repositories::remove_manifest(call).await,
         Op::Events => events::list(call).await,
-        Op::ReadOnly => read_only::show(call),
+        Op::ReadOnly => read_only::show(call).await,
         Op::ReadOnlyHold => read_only::hold(call).await,
-        Op::ReadOnlyEnd => read_only::end(call),
+        Op::ReadOnlyEnd => read_only::end(call).await,
     }
 }

@@ -63,6 +63,7 @@ impl Accounts for Database {
                     return Ok(Begun::Stands);
                 }
                 Beginning::InTheWay => return Ok(Begun::InTheWay),
+                Beginning::Held => return Ok(Begun::Held),
                 Beginning::Lapsed => self.replica.beat().await?,
             }
         }

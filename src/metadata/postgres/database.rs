@@ -12,7 +12,7 @@ use crate::metadata::postgres::statement::Statement;
 use crate::record::Shelf;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
@@ -42,6 +42,8 @@ pub struct Database {
     /// Intents that this process holds, and as whom.
     pub(in crate::metadata::postgres) holding: Mutex<HashMap<IntentId, Uuid>>,
     pub(in crate::metadata::postgres) paper: tokio::sync::Mutex<Paper>,
+    /// Up to where somebody has taken up the news.
+    pub(in crate::metadata::postgres) taken_up: AtomicI64,
     /// How old an intent is, in seconds, whose beginning must have been answered long ago.
     pub(in crate::metadata::postgres) stray_secs: u64,
     id: Uuid,
@@ -67,6 +69,7 @@ impl Database {
         let about = Statement::new("SELECT id, last_change FROM holdfast.registry");
         let about = connections.read(about).await?;
         let about = about.first().ok_or_else(|| damaged("singleton"))?;
+        let last_change = column(about, "last_change")?;
         Ok(Self {
             replica: Replica::register(Arc::clone(&own), term).await?,
             connections,
@@ -74,7 +77,8 @@ impl Database {
             process: Uuid::new_v4(),
             changing: Mutex::default(),
             holding: Mutex::default(),
-            paper: tokio::sync::Mutex::new(Paper::from(column(about, "last_change")?)),
+            paper: tokio::sync::Mutex::new(Paper::from(last_change)),
+            taken_up: AtomicI64::new(last_change),
             stray_secs: config.statement_secs.saturating_add(STRAY_SECS),
             id: column(about, "id")?,
         })
@@ -83,6 +87,11 @@ impl Database {
     /// Tells this database from others.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// How long a process of it may be silent before others take it for dead.
+    pub fn term(&self) -> Duration {
+        self.replica.term()
     }
 
     /// How many statements were sent for callers.

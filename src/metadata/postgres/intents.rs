@@ -18,6 +18,8 @@ pub enum Beginning {
     Stands,
     /// Another replica's is in its way.
     InTheWay,
+    /// No replica begins anything.
+    Held,
     /// The lease of this replica has ended.
     Lapsed,
 }
@@ -28,6 +30,7 @@ impl Beginning {
         match answer::<String>(rows)?.as_str() {
             "stands" => Ok(Self::Stands),
             "in the way" => Ok(Self::InTheWay),
+            "held" => Ok(Self::Held),
             "lapsed" => Ok(Self::Lapsed),
             other => Err(Error::Fault(format!("a beginning that is {other:?}"))),
         }
@@ -113,6 +116,7 @@ impl Database {
                     return Ok(Begun::Stands);
                 }
                 Beginning::InTheWay => return Ok(Begun::InTheWay),
+                Beginning::Held => return Ok(Begun::Held),
                 Beginning::Lapsed => self.replica.beat().await?,
             }
         }

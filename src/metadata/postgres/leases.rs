@@ -15,13 +15,6 @@ impl Leases for Database {
         answer(&self.write(take.bind(work).bind(self.process).bind(millis)).await?)
     }
 
-    async fn is_taken(&self, work: &str) -> Result<bool> {
-        let taken = Statement::new(
-            "SELECT EXISTS (SELECT FROM holdfast.leases WHERE work = $1 AND holder <> $2 AND ends > clock_timestamp())",
-        );
-        answer(&self.read(taken.bind(work).bind(self.process)).await?)
-    }
-
     async fn give_back(&self, work: &str) -> Result<()> {
         let give_back = Statement::new("DELETE FROM holdfast.leases WHERE work = $1 AND holder = $2");
         self.write(give_back.bind(work).bind(self.process)).await.map(|_| ())

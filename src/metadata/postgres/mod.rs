@@ -15,6 +15,7 @@ pub mod config;
 pub mod connections;
 pub mod database;
 pub mod faults;
+pub mod holds;
 pub mod intents;
 pub mod leases;
 pub mod manifests;

@@ -4,13 +4,18 @@ use crate::metadata::error::Result;
 use crate::metadata::news::{News, Newspaper};
 use crate::metadata::postgres::accounts::{find, list};
 use crate::metadata::postgres::database::Database;
+use crate::metadata::postgres::paper::Paper;
 use crate::oci::page::{Listed, Page};
 use crate::record::{Record, Shelf};
+use std::sync::atomic::Ordering;
 
 #[async_trait::async_trait]
 impl Newspaper for Database {
     async fn next(&self) -> Result<News> {
-        self.paper.lock().await.next(&self.own, self.process).await
+        let mut paper = self.paper.lock().await;
+        // Whoever asks for more has taken up what came before.
+        self.taken_up.store(paper.last(), Ordering::Release);
+        paper.next(&self.own, self.process).await
     }
 
     async fn look_up(&self, shelf: Shelf, name: &str) -> Result<Option<Record>> {
@@ -19,5 +24,19 @@ impl Newspaper for Database {
 
     async fn leaf_through(&self, shelf: Shelf, page: &Page) -> Result<Listed<(String, Record)>> {
         list(&self.own, shelf, page).await
+    }
+
+    async fn unread(&self) -> Result<News> {
+        let mut paper = Paper::from(self.taken_up.load(Ordering::Acquire));
+        let mut unread = Vec::new();
+        loop {
+            let before = paper.last();
+            match paper.read(&self.connections, self.process).await? {
+                News::Records(records) => unread.extend(records),
+                News::Anything => return Ok(News::Anything),
+                News::Nothing if paper.last() == before => return Ok(News::Records(unread)),
+                News::Nothing => {}
+            }
+        }
     }
 }

@@ -35,6 +35,11 @@ impl Paper {
         Self { last, at_the_end: false, listener: None }
     }
 
+    /// Up to where it was read.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
     /// Waits until somebody wakes us, or for a moment, and reads on: what others did.
     pub async fn next(&mut self, connections: &Connections, process: Uuid) -> Result<News> {
         if self.at_the_end {
@@ -45,7 +50,8 @@ impl Paper {
         Ok(news)
     }
 
-    async fn read(&mut self, connections: &Connections, process: Uuid) -> Result<News> {
+    /// Reads on, without waiting.
+    pub async fn read(&mut self, connections: &Connections, process: Uuid) -> Result<News> {
         let rows = connections.read(Statement::new(NEXT).bind(self.last).bind(AT_ONCE)).await?;
         let first = rows.first().ok_or_else(|| damaged("singleton"))?;
         let newest: i64 = column(first, "last_change")?;

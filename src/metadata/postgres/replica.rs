@@ -44,6 +44,11 @@ impl Replica {
         Ok(replica)
     }
 
+    /// How long its lease lasts.
+    pub fn term(&self) -> Duration {
+        self.term
+    }
+
     fn incarnation(&self) -> Incarnation {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 //! on one that is started in a temporary folder if `initdb` is here. Where there is neither, a test says that it was
 //! skipped.
 
-use crate::metadata::open::{Metadata, Shared, parts};
+use crate::metadata::open::{Metadata, shared};
 use crate::metadata::postgres::config::Config;
 use crate::metadata::postgres::connections::server;
 use crate::metadata::postgres::database::Database;
@@ -146,9 +146,7 @@ impl Scratch {
 
     /// The same, as the rest of the house sees it.
     pub async fn process(&self, term: Duration) -> Metadata {
-        let database = self.open(term).await;
-        let shared = Shared { id: database.id(), term, statements: database.statements() };
-        parts(&database, Some(shared))
+        shared(&self.open(term).await)
     }
 
     /// A connection of its own.

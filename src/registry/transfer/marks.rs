@@ -11,9 +11,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The lease of whoever moves a registry that several processes serve.
-pub const STAND_STILL: &str = "move";
-
 const IDENTITY: &str = "storage";
 const TARGET: &str = "target";
 
@@ -59,10 +56,12 @@ pub async fn claim(storage: &Storage, source: &str) -> Result<()> {
             return Err(Error::Refused(why.into()));
         }
         None => {
+            // Blobs too: those that stand there when it begins are nobody's word for what they hold.
             let empty = storage.links.is_empty().await.map_err(Error::Target)?
-                && storage.records.is_empty().await.map_err(Error::Target)?;
+                && storage.records.is_empty().await.map_err(Error::Target)?
+                && storage.blobs.is_empty().await.map_err(Error::Target)?;
             if !empty {
-                let why = "the target holds images or accounts already, and none of this move's; give it an empty place";
+                let why = "the target holds images, blobs or accounts already, and none of this move's; give it an empty place";
                 return Err(Error::Refused(why.into()));
             }
             0

@@ -4,7 +4,7 @@
 //! Bytes that no name leads to stay behind, and so do unfinished uploads and the history of tags. Bytes are hashed as they
 //! flow, and those that the target has in the right size are not read again. So a round (`round.rs`) may be cut off
 //! anywhere and begun anew; the one that finds nothing to do proves that both ends hold the same. Facts are made in the
-//! target from what stands there. The source is only read.
+//! target from what stands there. The source is only read, but for one record: its id (`marks.rs`).
 
 pub mod blobs;
 pub mod error;

@@ -6,10 +6,11 @@ use crate::record::{Record, Shelf};
 use crate::registry::transfer::error::{Error, Result};
 use crate::registry::transfer::parts::Transfer;
 use crate::storage;
+use crate::storage::layout;
 use crate::storage::open::Storage;
 use crate::storage::records::{FoundRecord, Written};
 use futures_util::{TryStreamExt, stream};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Records that are written side by side.
 const AT_ONCE: usize = 16;
@@ -28,7 +29,11 @@ pub async fn all(transfer: &Transfer) -> Result<bool> {
 
 async fn shelf(transfer: &Transfer, shelf: Shelf) -> Result<bool> {
     let tally = &transfer.tally;
-    let mut lost = |path: String, why: String| tally.lost.tell(path, why);
+    let mut unread = HashSet::new();
+    let mut lost = |path: String, why: String| {
+        unread.insert(path.clone());
+        tally.lost.tell(path, why);
+    };
     let source = known(&transfer.from, shelf, &mut lost).await.map_err(Error::Source)?;
     let target = known(&transfer.to, shelf, &mut |_, _| {}).await.map_err(Error::Target)?;
     let put: Vec<(&String, u64)> = source
@@ -41,6 +46,8 @@ async fn shelf(transfer: &Transfer, shelf: Shelf) -> Result<bool> {
     let remove: Vec<(&String, u64)> = target
         .iter()
         .filter(|(name, _)| !source.contains_key(*name))
+        // One that does not read is not gone: what was carried when it did is all that there is of it.
+        .filter(|(name, _)| !layout::record(shelf, name).is_some_and(|path| unread.contains(&path)))
         .map(|(name, (version, _))| (name, *version))
         .collect();
     let changed = !put.is_empty() || !remove.is_empty();

@@ -14,6 +14,7 @@ use crate::registry::transfer::parts::Transfer;
 use crate::registry::transfer::{marks, round, survey};
 use crate::registry::uploads::{self, Chunk};
 use crate::registry::{delete, manifests, pull};
+use crate::storage::layout;
 use crate::storage::records::Written;
 use crate::{metadata, storage, stream};
 use bytes::Bytes;
@@ -147,13 +148,41 @@ async fn what_is_there_is_not_read_again() {
 }
 
 #[tokio::test]
+async fn a_record_that_no_longer_reads_in_the_source_stays_in_the_target() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (registry(old.path()).await, registry(new.path()).await);
+    for name in ["gone", "torn"] {
+        from.storage.records.put(Shelf::Users, name, "{}".into(), 0).await.unwrap();
+    }
+    assert!(round::round(&transfer(&from, &to)).await.unwrap());
+    from.storage.records.remove(Shelf::Users, "gone", 1).await.unwrap();
+    let file = old.path().join("registry").join(layout::record(Shelf::Users, "torn").unwrap());
+    std::fs::write(file, "to").unwrap();
+    let torn = transfer(&from, &to);
+    assert!(round::round(&torn).await.unwrap());
+    assert!(to.storage.records.get(Shelf::Users, "gone").await.unwrap().is_none());
+    assert!(to.storage.records.get(Shelf::Users, "torn").await.unwrap().is_some());
+    let (lost, _) = torn.tally.lost.all();
+    assert!(lost.iter().any(|(at, _)| at.ends_with("torn.json")), "{lost:?}");
+    assert!(!round::round(&transfer(&from, &to)).await.unwrap(), "nothing is left to do");
+}
+
+#[tokio::test]
 async fn a_target_belongs_to_one_move() {
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (full, empty) = (registry(old.path()).await, registry(new.path()).await);
     push(&full, 1).await;
     assert!(marks::claim(&full.storage, "a").await.is_err(), "it holds images of its own");
     assert_eq!(marks::target(&full.storage).await.unwrap(), None);
+    let strange = layer(1);
+    let digest = hasher::digest(Algorithm::Sha256, &strange);
+    let (folder, other) = (tempfile::tempdir().unwrap(), layer(2));
+    let blobs = registry(folder.path()).await;
+    assert!(blobs.storage.blobs.is_empty().await.unwrap());
+    blobs.storage.blobs.put(&digest, other).await.unwrap();
+    assert!(marks::claim(&blobs.storage, "a").await.is_err(), "nobody has hashed what stands there");
     marks::claim(&empty.storage, "a").await.unwrap();
+    push(&empty, 1).await;
     marks::claim(&empty.storage, "a").await.unwrap();
     assert!(marks::claim(&empty.storage, "b").await.is_err());
     assert!(!marks::target(&empty.storage).await.unwrap().unwrap().done);

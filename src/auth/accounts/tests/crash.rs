@@ -8,9 +8,11 @@ use crate::auth::accounts::fakes::{Fault, World};
 use crate::auth::accounts::form::{GroupChange, NewToken, ServiceChange, UserChange};
 use crate::auth::accounts::owner::Owner;
 use crate::auth::accounts::token::TokenKind;
-use crate::auth::accounts::{grants, groups, load, membership, services, sweep, tokens, users};
-use crate::auth::error::Result;
+use crate::auth::accounts::{commit, grants, groups, load, membership, services, sweep, tokens, users};
+use crate::auth::error::{Error, Result};
 use crate::oci::page::Page;
+use crate::record::Shelf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug, Clone, Copy)]
 enum Change {
@@ -215,6 +217,38 @@ async fn at_every_step(change: Change, calls: usize, done: bool) {
             now == new || (answer.is_err() && now == old),
             "{what}: {answer:?}\nold:\n{old}\nnow:\n{now}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_could_not_be_settled_is_remembered() {
+    let world = World::default();
+    let directory = world.start().await;
+    user(&directory, "alice").await;
+    for after in 0..3 {
+        world.faults.arm(Fault { after, calls: usize::MAX, done: false });
+        commit::settle(&directory, Shelf::Users, "alice").await.unwrap_err();
+        assert!(world.faults.disarm());
+        assert_eq!(directory.unsettled(), [(Shelf::Users, "alice".to_owned())], "fault at call {after}");
+        assert_eq!(load::settle(&directory).await.unwrap(), 1);
+        assert_eq!(directory.unsettled(), []);
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_have_lost_the_storage_tells_nobody_that_a_change_counts() {
+    // Lost before it begins, before storage is touched, and after.
+    for asked_max in 0..3 {
+        let world = World::default();
+        let asked = AtomicUsize::new(0);
+        let is_ours = move || asked.fetch_add(1, Ordering::Relaxed) < asked_max;
+        let directory = world.unloaded().while_it_is_ours(is_ours);
+        load::load(&directory).await.unwrap();
+        let made = users::create(&directory, new_user("alice"), None).await;
+        assert!(matches!(made, Err(Error::Unclaimed)), "{asked_max}: {made:?}");
+        assert_eq!(world.records.all().len(), usize::from(asked_max == 2));
+        assert_eq!(world.accounts.all(), world.records.all());
+        assert_eq!(world.accounts.all_pending(), [].into());
     }
 }
 

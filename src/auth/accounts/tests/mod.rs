@@ -5,6 +5,7 @@ mod draw;
 mod grants;
 mod groups;
 mod identity;
+mod others;
 mod secrets;
 mod services;
 mod tokens;

@@ -1,20 +1,29 @@
 -- What changes records of accounts, signing keys and the audit trail.
 
 CREATE FUNCTION holdfast.begin_record(_shelf text, _name text, _replica uuid) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    _held CONSTANT boolean := holdfast.begins_held();
 BEGIN
     PERFORM FROM holdfast.replicas WHERE id = _replica AND lease_ends > clock_timestamp() FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN 'lapsed';
     END IF;
+    -- Whoever has it under way still may: it is settled so.
+    IF _held AND NOT EXISTS (
+        SELECT FROM holdfast.record_intents WHERE shelf = _shelf AND name = _name AND replica = _replica
+    ) THEN
+        RETURN 'held';
+    END IF;
     -- What a dead replica left is taken over: whoever changes a record ends with what storage holds.
     INSERT INTO holdfast.record_intents AS known (shelf, name, replica) VALUES (_shelf, _name, _replica)
-        ON CONFLICT (shelf, name) DO UPDATE SET replica = excluded.replica, adopted = DEFAULT, begun = DEFAULT
+        ON CONFLICT (shelf, name) DO UPDATE SET replica = excluded.replica, begun = DEFAULT,
+            adopted = known.adopted AND known.replica = excluded.replica
         WHERE known.replica = excluded.replica OR NOT EXISTS (
             SELECT FROM holdfast.replicas WHERE id = known.replica AND lease_ends >= clock_timestamp());
     RETURN CASE WHEN FOUND THEN 'stands' ELSE 'in the way' END;
 END $$;
 COMMENT ON FUNCTION holdfast.begin_record IS
-    'A record is about to change: stands, in the way (of another replica''s change), lapsed (the replica''s lease)';
+    'A record is about to change: stands, in the way (of another replica''s change), held (as all are), lapsed (the replica''s lease)';
 
 CREATE FUNCTION holdfast.end_record(_shelf text, _name text, _begun_by uuid, _replica uuid)
 RETURNS boolean LANGUAGE plpgsql AS $$

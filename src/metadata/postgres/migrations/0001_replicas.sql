@@ -15,6 +15,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION holdfast.beat IS 'Renews the lease of a replica, or registers it. False: others have taken it for dead';
 
+-- While replicas are held none of them begins a change. Whoever begins one has a lock together with all others who do, and
+-- whoever asks what is under way has it alone: what was begun before is counted, and what begins after sees the hold.
+CREATE FUNCTION holdfast.is_held() RETURNS boolean LANGUAGE sql AS $$
+    SELECT EXISTS (SELECT FROM holdfast.leases WHERE work IN ('move', 'read-only') AND ends > clock_timestamp())
+$$;
+COMMENT ON FUNCTION holdfast.is_held IS 'Whether replicas begin no change: for a move, or for an administrator';
+
+CREATE FUNCTION holdfast.begins_held() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(x'686f6c6473'::bigint);
+    RETURN holdfast.is_held();
+END $$;
+COMMENT ON FUNCTION holdfast.begins_held IS 'The same, for whoever begins a change in this transaction';
+
+CREATE FUNCTION holdfast.under_way(_but uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(x'686f6c6473'::bigint);
+    RETURN (SELECT count(*) FROM holdfast.intents WHERE NOT (adopted AND replica = _but))
+        + (SELECT count(*) FROM holdfast.record_intents WHERE NOT (adopted AND replica = _but));
+END $$;
+COMMENT ON FUNCTION holdfast.under_way IS 'Changes that have begun and not ended, but for what the replica was handed';
+
 -- An intent stands in the way of another replica's if both move the same tag, or if both name the same blob or manifest
 -- and one of them removes it. Whoever removes a manifest also removes the tags that mean it. What a replica has begun itself
 -- (_past_own) is not in its own way; what it was handed (_past_adopted) is, unless that is what it settles.
@@ -23,6 +45,7 @@ CREATE FUNCTION holdfast.begin_intent(
     _repository text, _removing boolean, _blobs bytea[], _manifests bytea[], _tags text[]
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
+    _held CONSTANT boolean := holdfast.begins_held();
     _id bigint := holdfast.repository(_repository);
     _tags_of_manifests text[] := '{}';
 BEGIN
@@ -35,6 +58,10 @@ BEGIN
     IF _removing AND cardinality(_manifests) > 0 THEN
         SELECT coalesce(array_agg(name), '{}') INTO _tags_of_manifests FROM holdfast.tags
             WHERE repository_id = _id AND digest = ANY (_manifests);
+    END IF;
+    -- Whoever has something under way there still may: it is settled name by name.
+    IF _held AND NOT EXISTS (SELECT FROM holdfast.intents WHERE repository_id = _id AND replica = _replica) THEN
+        RETURN 'held';
     END IF;
     IF EXISTS (
         SELECT FROM holdfast.intents AS other
@@ -49,7 +76,8 @@ BEGIN
         VALUES (_intent, _id, _replica, _removing, _blobs, _manifests, _tags, _tags_of_manifests);
     RETURN 'stands';
 END $$;
-COMMENT ON FUNCTION holdfast.begin_intent IS 'Records an intent: stands, in the way (of another one), lapsed (the replica''s lease)';
+COMMENT ON FUNCTION holdfast.begin_intent IS
+    'Records an intent: stands, in the way (of another one), held (as all are), lapsed (the replica''s lease)';
 
 -- Records of shelves that the heir does not know are for a replica of a newer program: they stay with a replica that is
 -- no more, so that whoever knows them takes them over, or changes them.
@@ -117,3 +145,24 @@ BEGIN
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION holdfast.take_lease IS 'Takes or renews a lease. False: another process has it';
+
+CREATE FUNCTION holdfast.keep_lease(_work text, _holder uuid, _term_millis bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE holdfast.leases SET ends = clock_timestamp() + _term_millis * interval '1 millisecond'
+        WHERE work = _work AND holder = _holder AND ends > clock_timestamp();
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION holdfast.keep_lease IS 'Renews a lease that has not ended. False: it has';
+
+CREATE FUNCTION holdfast.hold(_term_millis bigint) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO holdfast.leases AS known (work, holder, ends)
+        VALUES ('read-only', '00000000-0000-0000-0000-000000000000',
+            coalesce(clock_timestamp() + _term_millis * interval '1 millisecond', 'infinity'))
+        ON CONFLICT (work) DO UPDATE SET ends = greatest(known.ends, excluded.ends)
+$$;
+COMMENT ON FUNCTION holdfast.hold IS 'Holds all replicas for an administrator; NULL: until they are released';
+
+CREATE FUNCTION holdfast.release() RETURNS void LANGUAGE sql AS $$
+    DELETE FROM holdfast.leases WHERE work IN ('move', 'read-only')
+$$;
+COMMENT ON FUNCTION holdfast.release IS 'Replicas begin changes again, whoever held them';

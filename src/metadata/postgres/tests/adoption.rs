@@ -162,6 +162,22 @@ async fn a_change_that_a_dead_process_left_is_in_nobody_s_way() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_handed_over_is_told_until_it_is_settled() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (away, heir) = (scratch.open(TERM).await, scratch.open(TERM).await);
+    let alice = (Shelf::Users, "alice".to_owned());
+    assert_eq!(Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
+    suspend(&scratch, &away).await;
+    assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), [alice.clone()]);
+    // It begins to settle the name, and then storage does not answer.
+    assert_eq!(Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
+    assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), [alice]);
+    forget_user(&heir, "alice").await.unwrap();
+    assert_eq!(Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
+    assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), [], "its own is not for others to settle");
+}
+
+#[tokio::test]
 async fn a_process_knows_when_others_may_take_it_for_dead() {
     let Some(scratch) = scratch::database().await else { return };
     let term = Duration::from_millis(900);

@@ -1,6 +1,7 @@
 //! What metadata in PostgreSQL must do: the contract of all backends, and what no backend but a shared one can get wrong.
 
 mod adoption;
+mod holds;
 mod news;
 mod outages;
 mod plans;
