@@ -10,6 +10,7 @@ pub mod disk;
 pub mod fake;
 pub mod forge;
 pub mod image;
+pub mod postgres;
 pub mod push;
 pub mod server;
 pub mod tls;

@@ -26,7 +26,7 @@ const PATH: &str = "/api/v1/read-only";
 /// Servers that look for a lease have seen it after so long, and ended what was under way.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 /// How long servers that look for a lease stay held when all is moved: as long as it takes to stop them.
-const AFTER: Duration = Duration::from_mins(10);
+pub const AFTER: Duration = Duration::from_mins(10);
 /// A server whose mover has died takes changes again after so long.
 const TERM: Duration = Duration::from_mins(1);
 /// How often the mover asks again.

@@ -80,7 +80,7 @@ async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryErro
 async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
     let lease = Lease::new(&registry.metadata, &registry.clock, "rebuild", REBUILD_TERM);
     let mut told = false;
-    // Whoever begins again where another one has stopped finds what that one has made; it is made again, and the same.
+    // Whoever begins again where another one has stopped begins with nothing: names may have gone in between.
     while !registry.metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
         if lease.take().await {
             if let Some(made) = lease.under(whole(registry)).await {
@@ -103,6 +103,7 @@ async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()
 }
 
 async fn whole(registry: &Registry) -> Result<()> {
+    registry.metadata.completeness.clear().await.map_err(RegistryError::from)?;
     let report = rebuild::rebuild(registry, &|_, _| {}).await?;
     for odd in &report.odd {
         tracing::warn!(at = odd.at, why = odd.why, "skipped in storage");

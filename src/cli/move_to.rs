@@ -1,7 +1,6 @@
 //! `holdfast move`.
 
 use crate::app::config::load::load_target;
-use crate::app::hold::Server;
 use crate::app::moving::{self, Move as Moving};
 use crate::app::telemetry;
 use crate::cli::flags::Common;
@@ -9,7 +8,7 @@ use crate::cli::move_shown::Shown;
 use crate::cli::prepare::{listed, runtime, settings};
 use crate::cli::terminal::{Ending, say};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Flags of `move`.
 #[derive(Debug, Args)]
@@ -40,12 +39,13 @@ pub fn run(args: &Move) -> Result<(), Ending> {
     telemetry::start(&from.log);
     let runtime = runtime()?;
     let Some(file) = &args.to else {
-        return runtime.block_on(async {
-            let server = Server::running(Path::new(&from.data)).await.map_err(told)?;
-            server.let_go().await.map_err(told)?;
-            say("the server takes changes again");
-            Ok(())
+        let begins_anew = runtime.block_on(moving::abort(&from)).map_err(told)?;
+        say(if begins_anew {
+            "the server takes changes again once it is started anew, when it makes its metadata from its storage"
+        } else {
+            "the server takes changes again"
         });
+        return Ok(());
     };
     let to = load_target(file).map_err(|mistakes| listed(&mistakes))?;
     let ended = runtime.block_on(async {
@@ -56,6 +56,7 @@ pub fn run(args: &Move) -> Result<(), Ending> {
             _ = tokio::signal::ctrl_c() => interrupted(&moving).await,
         };
         shown.end();
+        moving.close().await;
         moved?;
         shown.summary(&moving, file, args.keep_writing)
     });
@@ -71,6 +72,7 @@ async fn moved(moving: &Moving, args: &Move, shown: &Shown) -> Result<(), Ending
     };
     tokio::select! {
         done = work => done.map_err(told),
+        lost = moving.keep_claims() => Err(told(lost)),
         never = shown.watch() => match never {},
     }
 }

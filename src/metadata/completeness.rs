@@ -10,4 +10,11 @@ pub trait Completeness: Send + Sync {
 
     /// Sets the mark, durably.
     async fn set_complete(&self) -> Result<()>;
+
+    /// Takes the mark away, durably: storage may hold what this metadata does not tell.
+    async fn doubt(&self) -> Result<()>;
+
+    /// Takes away the mark, and then all that storage tells, for whoever makes it again: what was begun before may tell of
+    /// names that are gone by now. What no storage tells stays. For one process at a time, while nothing is changed.
+    async fn clear(&self) -> Result<()>;
 }

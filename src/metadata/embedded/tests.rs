@@ -5,6 +5,7 @@ use crate::metadata::accounts::Accounts;
 use crate::metadata::accounts_contract;
 use crate::metadata::audit::Audit;
 use crate::metadata::blobs::Blobs;
+use crate::metadata::completeness_contract;
 use crate::metadata::config::{Config, Engine};
 use crate::metadata::contract::{self, digest_of, manifest, meant, put, repo, tag};
 use crate::metadata::embedded::database::Database;
@@ -64,6 +65,11 @@ macro_rules! keep_the_contract {
 mod of_images {
     use super::{Engine, contract, opened};
     contract::every_rule!(keep_the_contract);
+}
+
+mod of_completeness {
+    use super::{Engine, completeness_contract, opened};
+    completeness_contract::every_rule!(keep_the_contract);
 }
 
 mod of_uploads {

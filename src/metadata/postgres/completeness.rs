@@ -7,6 +7,10 @@ use crate::metadata::postgres::columns::answer;
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
 
+/// Whatever refers to these tables is among them.
+const CLEAR: &str = "TRUNCATE holdfast.repositories, holdfast.holds, holdfast.manifests, holdfast.tags, holdfast.intents, \
+    holdfast.records, holdfast.record_intents, holdfast.token_uses";
+
 #[async_trait::async_trait]
 impl Completeness for Database {
     async fn is_complete(&self) -> Result<bool> {
@@ -15,5 +19,15 @@ impl Completeness for Database {
 
     async fn set_complete(&self) -> Result<()> {
         self.write(Statement::new("UPDATE holdfast.registry SET complete = true")).await.map(|_| ())
+    }
+
+    async fn doubt(&self) -> Result<()> {
+        self.write(Statement::new("UPDATE holdfast.registry SET complete = false")).await.map(|_| ())
+    }
+
+    /// Two statements: cut off between them it is in doubt, and nothing worse.
+    async fn clear(&self) -> Result<()> {
+        self.doubt().await?;
+        self.write(Statement::new(CLEAR)).await.map(|_| ())
     }
 }
