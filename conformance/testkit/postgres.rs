@@ -23,6 +23,7 @@ pub fn database() -> Option<String> {
 #[track_caller]
 pub fn run(url: &str, sql: &str) {
     let words = ["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", url, "-c", sql];
-    let status = Command::new("psql").args(words).status().expect("psql runs");
+    let quiet = ("PGOPTIONS", "-c client_min_messages=warning");
+    let status = Command::new("psql").args(words).env(quiet.0, quiet.1).status().expect("psql runs");
     assert!(status.success(), "{sql}");
 }

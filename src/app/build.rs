@@ -57,7 +57,7 @@ pub async fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<B
     }
     let opened = metadata::open::open(&settings.metadata, folder, clock.unix_secs()).await?;
     if new_metadata.is_some() && usual.is_dir() {
-        claim::same_id(&usual, folder)?;
+        claim::inherit(&storage, &usual, folder).await?;
     }
     let registry = Registry::new(storage, opened.metadata, clock, settings.registry.clone());
     claim::take(&registry, folder).await?;

@@ -8,6 +8,7 @@ use crate::record::Shelf;
 use crate::registry::parts::Registry;
 use crate::storage::claim::{Claimed, Holder, Kind};
 use crate::storage::links::Found;
+use crate::storage::open::Storage;
 use crate::{metadata, storage};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -100,10 +101,14 @@ pub fn embedded(folder: &Path) -> Result<Holder, Error> {
     Ok(Holder { kind: Kind::Embedded, id, place: here() })
 }
 
-/// Metadata in another folder that is made to take the place of this one knows as much of the storage.
-pub fn same_id(of: &Path, to: &Path) -> Result<(), Error> {
-    let done = id(of).and_then(|id| write_id(to, &id));
-    done.map_err(|error| Error::Id(to.join(ID), error))
+/// Metadata that is made to take the place of another folder's has the same id, if that one knows the storage: should the
+/// new one not come to its end, the old one is no worse than it was.
+pub async fn inherit(storage: &Storage, of: &Path, to: &Path) -> Result<(), Error> {
+    let old = embedded(of)?;
+    if storage.claim.last().await?.is_some_and(|last| last.id == old.id) {
+        write_id(to, &old.id).map_err(|error| Error::Id(to.join(ID), error))?;
+    }
+    Ok(())
 }
 
 /// Whether the storage holds something of what the metadata knows, if that is anything. One name will do: it is for
@@ -172,7 +177,7 @@ mod tests {
         let first = id(one.path()).unwrap();
         assert_eq!(id(one.path()).unwrap(), first);
         assert_ne!(id(other.path()).unwrap(), first);
-        same_id(one.path(), other.path()).unwrap();
+        write_id(other.path(), &first).unwrap();
         assert_eq!(id(other.path()).unwrap(), first);
         assert_ne!(renew_id(one.path()).unwrap(), first);
         fs::write(one.path().join(ID), "torn").unwrap();

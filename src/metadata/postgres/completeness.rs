@@ -1,7 +1,7 @@
 //! The mark of completeness in PostgreSQL: one for all replicas. Which of them makes the metadata, while the others
 //! wait for the mark, is a matter of a lease.
 
-use crate::metadata::completeness::Completeness;
+use crate::metadata::completeness::{Completeness, REBUILD};
 use crate::metadata::error::Result;
 use crate::metadata::postgres::columns::answer;
 use crate::metadata::postgres::database::Database;
@@ -18,7 +18,11 @@ impl Completeness for Database {
     }
 
     async fn set_complete(&self) -> Result<()> {
-        self.write(Statement::new("UPDATE holdfast.registry SET complete = true")).await.map(|_| ())
+        let set = Statement::new(
+            "UPDATE holdfast.registry SET complete = true WHERE NOT EXISTS (SELECT FROM holdfast.leases \
+                WHERE work = $1 AND holder <> $2 AND ends > clock_timestamp())",
+        );
+        self.write(set.bind(REBUILD).bind(self.process)).await.map(|_| ())
     }
 
     async fn doubt(&self) -> Result<()> {
