@@ -119,8 +119,10 @@ TOKEN=$(printf '%s' "$(password_of reader)" | "$HOLDFAST_BIN" token new --server
 must "the reader has a token" test -n "$TOKEN"
 for each in 1 2 3 4 5 6 7 8; do must "push $each" image "app$each:1" 20000000; done
 move_ a a sled b s3:b b
+copied() { grep -q /data <(objects b/docker/registry/v2/blobs/); }
 killed() {
-    start mover 'copying' "${MOVE[@]}" && within 60 grep -q /data <(objects b/docker/registry/v2/blobs/)
+    start mover 'copying' "${MOVE[@]}" || return 1
+    within 60 copied
     kill -KILL "${PIDS[mover]}"
     end_ mover
     fails grep -q 'all is moved' "$WORK/mover.log"
@@ -169,8 +171,13 @@ must "its server" up e s3:e sled
 old_url=$URL
 check "has everything" all_there
 move_ e s3:e sled f s3:e f
-begun() { start mover 'takes no changes' "${MOVE[@]}"; kill -KILL "${PIDS[mover]}"; end_ mover; }
-begun
+begun() {
+    start mover 'takes no changes' "${MOVE[@]}" || return 1
+    kill -KILL "${PIDS[mover]}"
+    end_ mover
+    return 0
+}
+must "a mover is killed while the server stands still" begun
 check "a mover that was killed has changed nothing for the server" within 90 image app1:meanwhile 5000
 must "the same command comes to its end" while_pushed "${MOVE[@]}"
 check "the old one answers pulls and takes no pushes" old_takes_nothing

@@ -53,10 +53,14 @@ impl Records for Objects {
     }
 
     async fn is_empty(&self) -> Result<bool> {
-        // What does not read counts too: there was a record once. What a shelf remembers of removed ones does not.
-        let marks = Shelf::ALL.map(layout::removed);
+        // What does not read counts too: there was a record once. What a shelf remembers of removed ones does not, nor do
+        // marks: they say what a storage is, not what it holds.
+        let mut uncounted = Shelf::ALL.map(layout::removed).to_vec();
+        uncounted.push(layout::removed(Shelf::Marks));
+        let marks = layout::shelf(Shelf::Marks) + "/";
+        let counts = |path: &String| !uncounted.contains(path) && !path.starts_with(&marks);
         let records = self.bucket.below(layout::RECORDS, None);
-        let mut records = records.try_filter(|object| std::future::ready(!marks.contains(&object.path)));
+        let mut records = records.try_filter(|object| std::future::ready(counts(&object.path)));
         Ok(records.try_next().await?.is_none())
     }
 }
