@@ -30,6 +30,7 @@ mod api_sources;
 mod bad_bodies;
 mod bad_input;
 mod check;
+mod claims;
 mod commands_local;
 mod commands_remote;
 mod concurrency;

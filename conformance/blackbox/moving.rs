@@ -324,3 +324,68 @@ fn a_registry_for_reading_alone_takes_accounts_and_no_images() {
     }
     admin.new_user("ann");
 }
+
+#[test]
+fn the_metadata_alone_moves_and_takes_the_storage_along() {
+    let root = tempfile::tempdir().expect("a folder");
+    let on_root =
+        |home: Home| home.env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", root.path().display().to_string());
+    let old = on_root(Home::new());
+    let server = old.start();
+    let app = image(["base", "top"]);
+    server.client().push("app", "1", &app);
+    let (home, file) = target(old.folder());
+    let home = on_root(home);
+    let storage = format!("[storage.filesystem]\nroot = \"{}\"\n", root.path().display());
+    let toml = std::fs::read_to_string(&file).expect("the configuration") + &storage;
+    std::fs::write(&file, toml).expect("write the configuration");
+    let config = old.folder().join("from.toml");
+    std::fs::write(&config, &storage).expect("write the configuration");
+    let from = ["--config", config.to_str().expect("a path")];
+    moved(old.data(), &file, &[&from[..], &["--keep-writing"]].concat()).fine();
+    assert!(push(&server.client(), "app", "2", &app), "it takes changes again");
+    moved(old.data(), &file, &from).fine();
+    assert!(!push(&server.client(), "app", "3", &app));
+    serves(&server.client(), "app", "1", &app);
+    moved(old.data(), &file, &from).fails(1, &["nothing to move"]);
+    server.stop();
+    let server = home.start();
+    assert!(!server.log().contains("made again"), "{}", server.log());
+    let admin = server.client().admin();
+    assert_eq!(admin.tags("app"), ["1", "2"]);
+    admin.push("app", "4", &app);
+    server.stop();
+    let server = old.start();
+    assert!(server.log().contains("is older, and is made again"), "{}", server.log());
+    assert_eq!(server.client().tags("app"), ["1", "2", "4"]);
+}
+
+#[test]
+fn the_images_alone_move_and_take_the_metadata_along() {
+    let source = fresh();
+    let (app, late) = (image(["base", "top"]), image(["base", "late"]));
+    source.push("app", "1", &app);
+    let data = source.home.data().to_owned();
+    let root = source.home.folder().join("elsewhere");
+    let file = source.home.folder().join("to.toml");
+    let toml =
+        format!("data = \"{}\"\n[storage.filesystem]\nroot = \"{}\"\n", data.display(), root.display());
+    std::fs::write(&file, toml).expect("write the configuration");
+    moved(&data, &file, &[]).fine();
+    let Running { server, home: old, .. } = source;
+    assert!(!push(&server.client(), "app", "2", &app));
+    server.stop();
+    let new = Home::new().data_at(&data).env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", root.display().to_string());
+    let server = new.start();
+    assert!(!server.log().contains("made again"), "{}", server.log());
+    serves(&server.client(), "app", "1", &app);
+    server.client().push("app", "late", &late);
+    server.stop();
+    // By mistake: it does not answer with what the other storage holds, nor the other one after it with what this one does.
+    let server = old.start();
+    assert_eq!(server.client().tags("app"), ["1"]);
+    server.stop();
+    let server = new.start();
+    assert_eq!(server.client().tags("app"), ["1", "late"]);
+    serves(&server.client(), "app", "late", &late);
+}

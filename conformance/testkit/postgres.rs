@@ -117,9 +117,15 @@ impl Postgres {
     #[track_caller]
     pub fn database(&self) -> String {
         static MADE: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("faults_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::SeqCst));
+        let name = format!("holdfast_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::SeqCst));
         self.ask("postgres", &format!("CREATE DATABASE {name}"));
         name
+    }
+
+    /// The URL of a new database.
+    #[track_caller]
+    pub fn new_url(&self) -> String {
+        self.url(self.addr, &self.database())
     }
 
     /// What a statement answers, without a frame.

@@ -50,17 +50,16 @@ pub async fn build(settings: &Settings, new_metadata: Option<&Path>) -> Result<B
     })?;
     let clock = Arc::new(SystemClock);
     let storage = storage::open::open(&settings.storage, data).await?;
-    let folder = match new_metadata {
-        Some(folder) => {
-            if folder.exists() {
-                std::fs::remove_dir_all(folder).map_err(|error| Error::Data(folder.into(), error))?;
-            }
-            folder.into()
-        }
-        None => metadata::open::folder(&settings.metadata, data),
-    };
-    let opened = metadata::open::open(&settings.metadata, &folder, clock.unix_secs()).await?;
+    let usual = metadata::open::folder(&settings.metadata, data);
+    let folder = new_metadata.unwrap_or(&usual);
+    if new_metadata.is_some() && folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(|error| Error::Data(folder.into(), error))?;
+    }
+    let opened = metadata::open::open(&settings.metadata, folder, clock.unix_secs()).await?;
+    if new_metadata.is_some() && usual.is_dir() {
+        claim::inherit(&storage, &usual, folder).await?;
+    }
     let registry = Registry::new(storage, opened.metadata, clock, settings.registry.clone());
-    claim::take(&registry, data).await?;
+    claim::take(&registry, folder).await?;
     Ok(Built { registry: Arc::new(registry), moved_aside: opened.moved_aside, lock })
 }

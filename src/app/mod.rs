@@ -16,6 +16,7 @@ pub mod import;
 pub mod listener;
 pub mod lock;
 pub mod memory;
+pub mod move_claims;
 pub mod moving;
 pub mod open_files;
 pub mod opening;

@@ -1,8 +1,10 @@
 //! Puts a move together: opens both ends, sees to it that they are two, and goes through the steps.
 
+use crate::app::claim;
 use crate::app::config::settings::Settings;
 use crate::app::hold::{Server, Unheld};
 use crate::app::lock::{self, DataLock};
+use crate::app::move_claims::{Claims, Unclaimed};
 use crate::clock::{Clock, SystemClock};
 use crate::metadata::open::Metadata;
 use crate::oci::page::Page;
@@ -10,6 +12,7 @@ use crate::record::Shelf;
 use crate::registry::parts::Registry;
 use crate::registry::transfer::parts::Transfer;
 use crate::registry::transfer::{self, facts, marks, round, survey};
+use crate::storage::claim::Holder;
 use crate::storage::open::Storage;
 use crate::{metadata, storage};
 use std::path::{Path, PathBuf};
@@ -34,6 +37,12 @@ pub enum Error {
     /// The metadata of one end cannot be opened.
     #[error("the metadata of the {0} cannot be used: {1}")]
     Metadata(&'static str, metadata::error::Error),
+    /// What tells metadata from other metadata cannot be read or written.
+    #[error(transparent)]
+    Id(#[from] claim::Error),
+    /// A storage is not ours to read or write.
+    #[error(transparent)]
+    Unclaimed(#[from] Unclaimed),
     /// The source could not be kept still.
     #[error(transparent)]
     Unheld(#[from] Unheld),
@@ -65,6 +74,11 @@ pub struct Move {
     pub server: Server,
     source: String,
     storage_stays: bool,
+    /// As whom the target's storage is held.
+    holder: Holder,
+    /// What people call it.
+    target_named: String,
+    claims: Claims,
     /// The metadata of the source, where no server holds it.
     source_metadata: Option<Metadata>,
     _locks: Vec<DataLock>,
@@ -86,26 +100,89 @@ pub async fn open(from: &Settings, to: &Settings, at_once: usize) -> Result<Move
     let target_id = marks::identity(&target).await.map_err(transfer::error::Error::Target)?;
     let storage_stays = id == target_id;
     let target_metadata = target_of(from, to, source_metadata.as_ref()).await?;
-    if storage_stays && target_metadata.is_none() {
-        return Err(Error::Ends("both configurations mean the same storage and the same metadata".into()));
-    }
-    if let Some(metadata) = &target_metadata {
-        let known = marks::target(&target).await.map_err(transfer::error::Error::Target)?;
-        let blank = is_blank(metadata).await.map_err(|error| Error::Metadata("target", error))?;
-        if !blank && (known.is_none() || storage_stays) {
-            let why =
-                "the target's metadata holds facts already, and none of this move's; give it an empty place";
-            return Err(Error::Ends(why.into()));
-        }
+    let holder = holder_of(to, target_metadata.as_ref().or(source_metadata.as_ref()))?;
+    fits(&target, target_metadata.as_ref(), &holder, storage_stays).await?;
+    let mut claims = Claims::default();
+    if let Some(metadata) = &source_metadata {
+        claims.take_source(&source, holder_of(from, Some(metadata))?, metadata).await?;
     }
     let facts = target_metadata.map(|metadata| {
         Arc::new(Registry::new(target.clone(), metadata, Arc::new(SystemClock), to.registry.clone()))
     });
     if !storage_stays {
         marks::claim(&target, &id).await?;
+        claims.take("target", &target, holder.clone(), false).await?;
     }
     let transfer = Transfer::new(source, target, facts, at_once);
-    Ok(Move { transfer, server, source: id, storage_stays, source_metadata, _locks: locks })
+    let target_named = storage::open::named(&to.storage, to_data);
+    let (source, _locks) = (id, locks);
+    Ok(Move {
+        transfer,
+        server,
+        source,
+        storage_stays,
+        holder,
+        target_named,
+        claims,
+        source_metadata,
+        _locks,
+    })
+}
+
+/// Lets the servers of a registry take changes again, whoever holds them. True: the server has lost its storage to the
+/// metadata that was moved to, or its metadata to the storage, and begins again when it is started anew.
+pub async fn abort(from: &Settings) -> Result<bool, Error> {
+    if from.metadata.postgres.is_on() {
+        let (server, _metadata) = source_of(from, &mut Vec::new()).await?;
+        server.release().await?;
+        return Ok(false);
+    }
+    Server::running(Path::new(&from.data)).await?.release().await?;
+    let source = open_storage(from, transfer::error::Error::Source).await?;
+    let last = source.claim.last().await.map_err(transfer::error::Error::Source)?;
+    let own = holder_of(from, None)?;
+    Ok(last.is_some_and(|last| last.id != own.id))
+}
+
+/// Demands that the target's metadata is empty, or of this move.
+async fn fits(
+    target: &Storage,
+    metadata: Option<&Metadata>,
+    holder: &Holder,
+    storage_stays: bool,
+) -> Result<(), Error> {
+    let ends = |why: &str| Err(Error::Ends(why.into()));
+    let Some(metadata) = metadata else {
+        if storage_stays {
+            return ends("both configurations mean the same storage and the same metadata");
+        }
+        return Ok(());
+    };
+    let known = if storage_stays {
+        let last = target.claim.last().await.map_err(transfer::error::Error::Target)?;
+        if last.is_some_and(|last| last.id == holder.id) {
+            return ends("the storage goes with the target's metadata already; there is nothing to move");
+        }
+        marks::heir(target).await.map_err(transfer::error::Error::Target)? == Some(holder.id.clone())
+    } else {
+        marks::target(target).await.map_err(transfer::error::Error::Target)?.is_some()
+    };
+    let blank = is_blank(metadata).await.map_err(|error| Error::Metadata("target", error))?;
+    if !blank && !known {
+        return ends(
+            "the target's metadata holds facts already, and none of this move's; give it an empty place",
+        );
+    }
+    Ok(())
+}
+
+/// As whom the metadata of a configuration claims its storage.
+fn holder_of(settings: &Settings, metadata: Option<&Metadata>) -> Result<Holder, Error> {
+    let folder = metadata::open::folder(&settings.metadata, Path::new(&settings.data));
+    Ok(match metadata {
+        Some(metadata) => claim::holder(metadata, &folder)?,
+        None => claim::embedded(&folder)?,
+    })
 }
 
 impl Move {
@@ -135,7 +212,11 @@ impl Move {
     /// `keep_writing`; else none until its server is started anew.
     pub async fn finish(&self, keep_writing: bool, step: &(dyn Fn(Step) + Sync)) -> Result<(), Error> {
         step(Step::Last);
-        let finished = self.still().await;
+        let finished = match self.server.still(self.last()).await {
+            // What the source holds now is what stands in the target: nothing was changed until here, nor is it yet.
+            Ok(()) => self.seal(keep_writing).await,
+            failed => failed,
+        };
         // What was not finished leaves the source as it was; the term ends by itself where this fails.
         let left = if finished.is_err() || keep_writing {
             self.server.let_go().await
@@ -148,17 +229,12 @@ impl Move {
         Ok(())
     }
 
-    /// The last difference. The target is whole once it is certain that the source has stood still for it, not before.
-    async fn still(&self) -> Result<(), Error> {
-        self.server.still(self.last()).await?;
-        if !self.storage_stays {
-            marks::complete(&self.transfer.to, &self.source).await?;
-        }
-        Ok(())
-    }
-
+    /// The last difference.
     async fn last(&self) -> Result<(), Error> {
         if self.storage_stays {
+            marks::name_heir(&self.transfer.to, &self.holder.id)
+                .await
+                .map_err(transfer::error::Error::Target)?;
             round::facts(&self.transfer).await?;
         } else {
             self.agree().await?;
@@ -167,6 +243,34 @@ impl Move {
             facts::carry(from, &to.metadata).await.map_err(transfer::error::Error::Metadata)?;
         }
         Ok(())
+    }
+
+    /// Says that the target is whole, now that it is certain that the source has stood still for it, and where one storage or
+    /// one metadata is of both ends, that the source has it no more.
+    async fn seal(&self, keep_writing: bool) -> Result<(), Error> {
+        self.claims.stand()?;
+        if !self.storage_stays {
+            marks::complete(&self.transfer.to, &self.source).await?;
+        }
+        if keep_writing || (!self.storage_stays && self.transfer.facts.is_some()) {
+            return Ok(());
+        }
+        let to = if self.storage_stays {
+            self.holder.clone()
+        } else {
+            Holder { place: self.target_named.clone(), id: self.source.clone(), ..self.holder.clone() }
+        };
+        Ok(self.transfer.from.claim.hand_over(&to).await.map_err(transfer::error::Error::Source)?)
+    }
+
+    /// Keeps the claims for as long as it is polled; answers when one is lost.
+    pub async fn keep_claims(&self) -> Error {
+        self.claims.keep().await.into()
+    }
+
+    /// Gives up what it holds.
+    pub async fn close(&self) {
+        self.claims.release().await;
     }
 
     /// Until a round finds nothing to do.
@@ -178,15 +282,6 @@ impl Move {
         }
         Err(Error::Ends("the source goes on changing, though it was asked to stand still".into()))
     }
-}
-
-/// Lets the servers of a registry take changes again, whoever holds them.
-pub async fn abort(from: &Settings) -> Result<(), Error> {
-    if from.metadata.postgres.is_on() {
-        let (server, _metadata) = source_of(from, &mut Vec::new()).await?;
-        return Ok(server.release().await?);
-    }
-    Ok(Server::running(Path::new(&from.data)).await?.release().await?)
 }
 
 /// Who serves the source, and its metadata if that can be read beside them.

@@ -3,6 +3,7 @@
 
 use crate::app::accounts::Accounts;
 use crate::auth;
+use crate::metadata::completeness::REBUILD;
 use crate::registry::error::Error as RegistryError;
 use crate::registry::parts::Registry;
 use crate::registry::transfer::marks;
@@ -47,8 +48,7 @@ pub async fn start(
         return Ok(None);
     }
     if is_empty(registry).await? {
-        metadata.completeness.set_complete().await.map_err(RegistryError::from)?;
-        settle(registry, accounts.as_ref()).await?;
+        catch_up(registry, accounts.as_ref()).await?; // which takes no time
         return Ok(None);
     }
     tracing::warn!(
@@ -78,11 +78,14 @@ async fn is_empty(registry: &Registry) -> std::result::Result<bool, RegistryErro
 
 /// Makes the metadata whole, or waits until another process that shares it has done so.
 async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()> {
-    let lease = Lease::new(&registry.metadata, &registry.clock, "rebuild", REBUILD_TERM);
+    let lease = Lease::new(&registry.metadata, &registry.clock, REBUILD, REBUILD_TERM);
     let mut told = false;
-    // Whoever begins again where another one has stopped finds what that one has made; it is made again, and the same.
+    // Whoever begins again where another one has stopped begins with nothing: names may have gone in between.
     while !registry.metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
         if lease.take().await {
+            if registry.metadata.completeness.is_complete().await.map_err(RegistryError::from)? {
+                break; // whoever had the lease before has just come to the end
+            }
             if let Some(made) = lease.under(whole(registry)).await {
                 made?;
             } else {
@@ -103,6 +106,7 @@ async fn catch_up(registry: &Registry, accounts: Option<&Accounts>) -> Result<()
 }
 
 async fn whole(registry: &Registry) -> Result<()> {
+    registry.metadata.completeness.clear().await.map_err(RegistryError::from)?;
     let report = rebuild::rebuild(registry, &|_, _| {}).await?;
     for odd in &report.odd {
         tracing::warn!(at = odd.at, why = odd.why, "skipped in storage");

@@ -39,11 +39,13 @@ pub fn run(args: &Move) -> Result<(), Ending> {
     telemetry::start(&from.log);
     let runtime = runtime()?;
     let Some(file) = &args.to else {
-        return runtime.block_on(async {
-            moving::abort(&from).await.map_err(told)?;
-            say("the registry takes changes again");
-            Ok(())
+        let begins_anew = runtime.block_on(moving::abort(&from)).map_err(told)?;
+        say(if begins_anew {
+            "the server takes changes again once it is started anew, when it makes its metadata from its storage"
+        } else {
+            "the registry takes changes again"
         });
+        return Ok(());
     };
     let to = load_target(file, &from).map_err(|mistakes| listed(&mistakes))?;
     let ended = runtime.block_on(async {
@@ -54,6 +56,7 @@ pub fn run(args: &Move) -> Result<(), Ending> {
             _ = tokio::signal::ctrl_c() => interrupted(&moving).await,
         };
         shown.end();
+        moving.close().await;
         moved?;
         shown.summary(&moving, file, args.keep_writing)
     });
@@ -69,6 +72,7 @@ async fn moved(moving: &Moving, args: &Move, shown: &Shown) -> Result<(), Ending
     };
     tokio::select! {
         done = work => done.map_err(told),
+        lost = moving.keep_claims() => Err(told(lost)),
         never = shown.watch() => match never {},
     }
 }

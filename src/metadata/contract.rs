@@ -21,7 +21,8 @@ macro_rules! every_rule {
             contract;
             an_empty_one_knows_nothing, a_manifest_is_found_by_tag_and_digest, bodies_come_back_whole,
             a_manifest_may_be_put_again, a_demand_names_all_that_is_absent, a_tag_moves, untag_leaves_the_manifest,
-            forget_takes_tags_body_and_edge, a_repository_is_known_while_it_holds_something, another_kind_is_told_by_tags_too, links_are_held_once, names_do_not_mix, intents_stand_until_they_end, the_mark_stands,
+            forget_takes_tags_body_and_edge, a_repository_is_known_while_it_holds_something,
+            another_kind_is_told_by_tags_too, links_are_held_once, names_do_not_mix, intents_stand_until_they_end,
             many_at_once_all_succeed,
         }
     };
@@ -63,6 +64,7 @@ pub fn manifest(name: &str, tags: &[&str]) -> NewManifest {
     }
 }
 
+/// One that refers to another.
 pub fn referring(name: &str, subject: &str, artifact_type: Option<&str>, descriptor: &str) -> NewManifest {
     let referrer = Referrer {
         digest: digest_of(name),
@@ -334,12 +336,6 @@ pub async fn intents_stand_until_they_end(metadata: &Metadata) {
     let forgotten = metadata.manifests.forget(&repo("app"), &digest_of("m"), Some(ids[3])).await.unwrap();
     assert_eq!((forgotten, held()), (Some(vec![]), vec![false, false, false, true]));
     assert!(!metadata.intents.holds(IntentId::random()));
-}
-
-pub async fn the_mark_stands(metadata: &Metadata) {
-    metadata.completeness.set_complete().await.unwrap();
-    metadata.completeness.set_complete().await.unwrap();
-    assert!(metadata.completeness.is_complete().await.unwrap());
 }
 
 pub async fn many_at_once_all_succeed(metadata: &Metadata) {

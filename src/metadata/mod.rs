@@ -12,6 +12,8 @@ mod accounts_contract;
 pub mod audit;
 pub mod blobs;
 pub mod completeness;
+#[cfg(test)]
+mod completeness_contract;
 pub mod config;
 #[cfg(test)]
 mod contract;

@@ -75,6 +75,14 @@ mod tests {
         async fn set_complete(&self) -> Result<()> {
             Ok(())
         }
+
+        async fn doubt(&self) -> Result<()> {
+            Ok(())
+        }
+
+        async fn clear(&self) -> Result<()> {
+            Ok(())
+        }
     }
 
     #[tokio::test(start_paused = true)]

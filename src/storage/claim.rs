@@ -37,14 +37,24 @@ pub enum Claimed {
     Ours,
     /// Somebody else has it.
     Theirs(Holder),
+    /// Somebody else had it last, and has it no more: who claims it may know less than they did. Nothing was changed.
+    Outdated(Holder),
 }
 
 /// A claim on a storage. One in each process.
 #[async_trait::async_trait]
 pub trait Claim: Send + Sync {
     /// Claims the storage. Whoever is there and renews it has it; one that may be dead is watched for as long as its
-    /// claim holds, which takes up to `TERM`. The same database takes its own claim over at once.
-    async fn take(&self, holder: &Holder) -> Result<Claimed>;
+    /// claim holds, which takes up to `TERM`. The same database takes its own claim over at once. With `whole` it says
+    /// that it knows all that the storage holds, and is let in only if nobody else had the storage since.
+    async fn take(&self, holder: &Holder, whole: bool) -> Result<Claimed>;
+
+    /// Who had it last, or has it. `None`: nobody ever.
+    async fn last(&self) -> Result<Option<Holder>>;
+
+    /// Makes another database the one that had it last, whoever has it now: that one loses it when it renews it, or ends.
+    /// The other one knows all that the storage holds, and takes it when it comes.
+    async fn hand_over(&self, to: &Holder) -> Result<()>;
 
     /// Renews the claim, at least each third of `TERM`. `Theirs`: it is lost for good, and whoever goes on to write does
     /// harm. After an error it may be tried again for as long as `stands`.
@@ -94,9 +104,19 @@ impl Written {
         Self { holder: holder.clone(), until, released: false, mark, renewals: 0 }
     }
 
+    /// What stands there when nobody has it, and `last` had it.
+    pub fn free_after(last: &Holder) -> Self {
+        Self { until: None, released: true, ..Self::by(last, 0) }
+    }
+
+    /// Whether it is of that database.
+    pub fn is_of(&self, holder: &Holder) -> bool {
+        self.holder.kind == holder.kind && self.holder.id == holder.id
+    }
+
     /// Whether somebody may take it at once: it was given up, or is of the same database.
     pub fn is_free_for(&self, holder: &Holder) -> bool {
-        self.released || (self.holder.kind == holder.kind && self.holder.id == holder.id)
+        self.released || self.is_of(holder)
     }
 
     /// The text of it.

@@ -50,7 +50,7 @@ pub trait Records: Send + Sync {
     /// All records of a shelf, in no order; a bad file does not end the walk.
     async fn walk(&self, shelf: Shelf, visit: &mut (dyn FnMut(FoundRecord) + Send)) -> Result<()>;
 
-    /// Whether there is no record at all, without walking.
+    /// Whether there is no record at all, without walking. Marks do not count.
     async fn is_empty(&self) -> Result<bool>;
 
     /// Makes durable whatever `get` tells now, also what an earlier process has left unsynced. A backend that tells

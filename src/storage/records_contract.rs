@@ -77,6 +77,10 @@ pub async fn records_come_and_go(records: &dyn Records) {
     assert_eq!(walked(records, shelf).await, (all[1..].to_vec(), vec![]));
     assert_eq!(records.remove(shelf, "bob", other).await.unwrap(), Written::Done(other));
     assert!(records.is_empty().await.unwrap());
+    let mark = put(records, Shelf::Marks, "m", "x", 0).await;
+    assert!(records.is_empty().await.unwrap(), "a mark is nothing that a storage holds");
+    assert_eq!(records.remove(Shelf::Marks, "m", mark).await.unwrap(), Written::Done(mark));
+    assert!(records.is_empty().await.unwrap());
     records.sync().await.unwrap();
 }
 

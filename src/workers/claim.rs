@@ -24,11 +24,11 @@ pub async fn run(registry: Arc<Registry>, stop: impl Future<Output = ()>) {
         }
         match claim.renew().await {
             Ok(Claimed::Ours) => lost = false,
-            Ok(Claimed::Theirs(holder)) if !lost => {
+            Ok(Claimed::Theirs(holder) | Claimed::Outdated(holder)) if !lost => {
                 lost = true;
                 tracing::error!(%holder, "the claim on the storage is lost; nothing is changed any more until a restart");
             }
-            Ok(Claimed::Theirs(_)) => {}
+            Ok(Claimed::Theirs(_) | Claimed::Outdated(_)) => {}
             Err(error) => tracing::warn!(%error, "the claim on the storage could not be renewed"),
         }
     }

@@ -32,6 +32,9 @@ pub const EVENTS: &[u8] = b"e";
 /// Which events there are: the first one's number, and that of the next.
 pub const EVENTS_ENDS: &[u8] = b"n";
 
+/// The tables of what storage tells, and of what is under way there: accounts, images, intents.
+pub const TOLD_BY_STORAGE: &[u8] = b"abcdhilmprstw";
+
 /// How many manifests and blobs a repository holds; there is no such row if it holds none.
 pub fn counts(repository: &Repository) -> Vec<u8> {
     join(b'r', &[repository.as_str().as_bytes()])
@@ -147,6 +150,11 @@ pub fn event(number: u64) -> Vec<u8> {
 /// The piece of that number after the first row of a long value.
 pub fn piece(key: &[u8], number: u8) -> Vec<u8> {
     join(b'x', &[key, &[number]])
+}
+
+/// The prefix of all pieces of the long values of a table.
+pub fn pieces(table: u8) -> Vec<u8> {
+    vec![b'x', table]
 }
 
 /// The smallest key after all keys that begin with `prefix`.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 const IDENTITY: &str = "storage";
 const TARGET: &str = "target";
+const HEIR: &str = "heir";
 
 #[derive(Serialize, Deserialize)]
 struct Identity {
@@ -26,6 +27,12 @@ pub struct Target {
     pub source: String,
     /// Whether all of it is there.
     pub done: bool,
+}
+
+/// Metadata that is being made for a storage which stays where it is.
+#[derive(Serialize, Deserialize)]
+struct Heir {
+    id: String,
 }
 
 type Answer<T> = std::result::Result<T, StorageError>;
@@ -79,6 +86,17 @@ pub async fn complete(storage: &Storage, source: &str) -> Result<()> {
     write(storage, TARGET, &Target { source: source.to_owned(), done: true }, seen)
         .await
         .map_err(Error::Target)
+}
+
+/// The id of the metadata that a move has begun to make for this storage.
+pub async fn heir(storage: &Storage) -> Answer<Option<String>> {
+    Ok(find::<Heir>(storage, HEIR).await?.map(|(heir, _)| heir.id))
+}
+
+/// Says which metadata is being made for it: what stands there is this move's.
+pub async fn name_heir(storage: &Storage, id: &str) -> Answer<()> {
+    let seen = find::<Heir>(storage, HEIR).await?.map_or(0, |(_, version)| version);
+    write(storage, HEIR, &Heir { id: id.to_owned() }, seen).await
 }
 
 /// The storage is a registry of its own from now on.

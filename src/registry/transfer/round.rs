@@ -48,9 +48,11 @@ pub async fn round(transfer: &Transfer) -> Result<bool> {
     Ok(changed.into_inner())
 }
 
-/// Makes all facts in the target from what stands there: those of an earlier run may have been cut off anywhere.
+/// Makes all facts in the target from what stands there, and none of those of an earlier run, which may have been cut off
+/// anywhere.
 pub async fn facts(transfer: &Transfer) -> Result<()> {
     if let Some(facts) = &transfer.facts {
+        facts.metadata.completeness.clear().await?;
         rebuild::rebuild(facts, &|_, _| {}).await?;
     }
     Ok(())

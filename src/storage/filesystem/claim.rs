@@ -41,24 +41,39 @@ impl FolderClaim {
 
 #[async_trait::async_trait]
 impl Claim for FolderClaim {
-    async fn take(&self, holder: &Holder) -> Result<Claimed> {
+    async fn take(&self, holder: &Holder, whole: bool) -> Result<Claimed> {
         let (root, claim) = (Arc::clone(&self.root), Written::by(holder, self.clock.unix_secs()));
-        let taken =
-            aside(move || take(&root, &claim).map_err(|error| Error::at(layout::CLAIM, error))).await?;
-        match taken {
+        match at_claim(move || take(&root, &claim, whole)).await? {
             Ok(lock) => {
                 *self.held() = Some((holder.clone(), Arc::new(lock)));
                 Ok(Claimed::Ours)
             }
-            Err(other) => Ok(Claimed::Theirs(other)),
+            Err(refused) => Ok(refused),
         }
     }
 
-    /// The lock holds for as long as the process does.
+    async fn last(&self) -> Result<Option<Holder>> {
+        let root = Arc::clone(&self.root);
+        at_claim(move || Ok(read(&root)?.map(|there| there.holder))).await
+    }
+
+    async fn hand_over(&self, to: &Holder) -> Result<()> {
+        let (root, claim) = (Arc::clone(&self.root), Written::free_after(to));
+        *self.held() = None;
+        at_claim(move || write(&root, &claim)).await
+    }
+
+    /// The lock holds for as long as the process does; only what the file says may have become another's.
     async fn renew(&self) -> Result<Claimed> {
-        match &*self.held() {
-            Some(_) => Ok(Claimed::Ours),
-            None => Err(Error::at(layout::CLAIM, io::Error::other("it was never taken"))),
+        let Some((holder, _)) = self.held().clone() else {
+            return Err(Error::at(layout::CLAIM, io::Error::other("it is not ours")));
+        };
+        match self.last().await? {
+            Some(last) if last.id != holder.id => {
+                *self.held() = None;
+                Ok(Claimed::Theirs(last))
+            }
+            _ => Ok(Claimed::Ours),
         }
     }
 
@@ -68,10 +83,10 @@ impl Claim for FolderClaim {
 
     async fn release(&self) -> Result<()> {
         let Some((holder, lock)) = self.held().take() else { return Ok(()) };
-        let (root, claim) = (Arc::clone(&self.root), Written::by(&holder, self.clock.unix_secs()));
-        aside(move || {
-            let gone = Written { released: true, until: None, ..claim };
-            let released = write(&root, &gone).map_err(|error| Error::at(layout::CLAIM, error));
+        let root = Arc::clone(&self.root);
+        at_claim(move || {
+            let is_ours = read(&root)?.is_none_or(|there| there.is_of(&holder));
+            let released = if is_ours { write(&root, &Written::free_after(&holder)) } else { Ok(()) };
             drop(lock);
             released
         })
@@ -79,14 +94,23 @@ impl Claim for FolderClaim {
     }
 }
 
-/// Takes the lock and writes the claim, or tells who has it.
-fn take(root: &Root, claim: &Written) -> io::Result<std::result::Result<OwnedFd, Holder>> {
+async fn at_claim<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    aside(move || work().map_err(|error| Error::at(layout::CLAIM, error))).await
+}
+
+/// Takes the lock and writes the claim, or tells why not.
+fn take(root: &Root, claim: &Written, whole: bool) -> io::Result<std::result::Result<OwnedFd, Claimed>> {
     let lock = files::open(root.folder(), layout::CLAIM_LOCK, OFlags::CREATE | OFlags::RDWR)?;
     let mut tries = 0;
     loop {
         // Alone first, whatever the kind: what the file says is read and written by one at a time.
         if locked(&lock, FlockOperation::NonBlockingLockExclusive)? {
-            write(root, claim)?;
+            match read(root)? {
+                Some(last) if whole && !last.is_of(&claim.holder) => {
+                    return Ok(Err(Claimed::Outdated(last.holder)));
+                }
+                _ => write(root, claim)?,
+            }
             if claim.holder.kind == Kind::Shared && !locked(&lock, FlockOperation::NonBlockingLockShared)? {
                 return Err(io::Error::other("the lock could not be shared"));
             }
@@ -94,14 +118,14 @@ fn take(root: &Root, claim: &Written) -> io::Result<std::result::Result<OwnedFd,
         }
         if claim.holder.kind == Kind::Shared && locked(&lock, FlockOperation::NonBlockingLockShared)? {
             return Ok(match read(root)? {
-                Some(there) if !there.is_free_for(&claim.holder) => Err(there.holder),
+                Some(there) if !there.is_of(&claim.holder) => Err(Claimed::Theirs(there.holder)),
                 _ => Ok(lock),
             });
         }
         tries += 1;
         if tries == TRIES {
             let unknown = Holder { kind: Kind::Embedded, id: "unknown".into(), place: "this folder".into() };
-            return Ok(Err(read(root)?.map_or(unknown, |there| there.holder)));
+            return Ok(Err(Claimed::Theirs(read(root)?.map_or(unknown, |there| there.holder))));
         }
         std::thread::sleep(PAUSE);
     }
@@ -157,13 +181,13 @@ mod tests {
         let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
         let (first, second) = (claim(folder.path()), claim(folder.path()));
         assert!(first.renew().await.is_err() && !first.stands());
-        assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
-        assert_eq!(second.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        assert_eq!(first.take(&one, false).await.unwrap(), Claimed::Ours);
+        assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Theirs(one.clone()));
         let shared = holder(Kind::Shared, "three");
-        assert_eq!(second.take(&shared).await.unwrap(), Claimed::Theirs(one));
+        assert_eq!(second.take(&shared, false).await.unwrap(), Claimed::Theirs(one));
         assert!(first.stands() && !second.stands());
         drop(first); // as when its process dies
-        assert_eq!(second.take(&two).await.unwrap(), Claimed::Ours);
+        assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Ours);
         assert_eq!(second.renew().await.unwrap(), Claimed::Ours);
     }
 
@@ -172,13 +196,50 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Shared, "two"));
         let (first, replica, other) = (claim(folder.path()), claim(folder.path()), claim(folder.path()));
-        assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
-        assert_eq!(replica.take(&one).await.unwrap(), Claimed::Ours);
-        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        assert_eq!(first.take(&one, false).await.unwrap(), Claimed::Ours);
+        assert_eq!(replica.take(&one, false).await.unwrap(), Claimed::Ours);
+        assert_eq!(other.take(&two, false).await.unwrap(), Claimed::Theirs(one.clone()));
         drop(first);
-        assert_eq!(other.take(&holder(Kind::Embedded, "one")).await.unwrap(), Claimed::Theirs(one.clone()));
-        assert_eq!(other.take(&two).await.unwrap(), Claimed::Theirs(one.clone()));
+        assert_eq!(
+            other.take(&holder(Kind::Embedded, "one"), false).await.unwrap(),
+            Claimed::Theirs(one.clone())
+        );
+        assert_eq!(other.take(&two, false).await.unwrap(), Claimed::Theirs(one.clone()));
         drop(replica);
-        assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
+        assert_eq!(other.take(&two, false).await.unwrap(), Claimed::Ours);
+    }
+
+    #[tokio::test]
+    async fn whoever_knows_it_all_comes_back_only_if_nobody_else_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Shared, "two"));
+        let (first, second) = (claim(folder.path()), claim(folder.path()));
+        assert_eq!(first.last().await.unwrap(), None);
+        for _ in 0..2 {
+            assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+            first.release().await.unwrap();
+        }
+        assert_eq!(second.take(&two, true).await.unwrap(), Claimed::Outdated(one.clone()));
+        assert_eq!(second.last().await.unwrap(), Some(one.clone()), "nothing was changed");
+        assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Ours);
+        second.release().await.unwrap();
+        assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Outdated(two));
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_is_lost_at_the_next_renewal_and_not_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Shared, "two"));
+        let (first, mover) = (claim(folder.path()), claim(folder.path()));
+        assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+        mover.hand_over(&two).await.unwrap();
+        assert_eq!(first.renew().await.unwrap(), Claimed::Theirs(two.clone()));
+        assert!(!first.stands());
+        assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Outdated(two.clone()));
+        mover.hand_over(&one).await.unwrap();
+        assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+        mover.hand_over(&two).await.unwrap();
+        first.release().await.unwrap();
+        assert_eq!(mover.take(&two, true).await.unwrap(), Claimed::Ours);
     }
 }

@@ -83,7 +83,7 @@ impl BucketClaim {
         loop {
             let there = self.look().await?;
             if let Some((other, _)) = &there
-                && (other.released || !other.is_free_for(holder))
+                && (other.released || !other.is_of(holder))
             {
                 *self.held() = None;
                 return Ok(Claimed::Theirs(other.holder.clone()));
@@ -119,23 +119,42 @@ impl BucketClaim {
 
 #[async_trait::async_trait]
 impl Claim for BucketClaim {
-    async fn take(&self, holder: &Holder) -> Result<Claimed> {
+    async fn take(&self, holder: &Holder, whole: bool) -> Result<Claimed> {
         loop {
             let claim = self.of(holder);
             let seen = match self.look().await? {
-                None => None,
-                Some((there, version)) if there.is_free_for(holder) => Some(version),
-                Some((there, version)) => match self.watch(&there, &version).await? {
-                    Some(alive) => return Ok(Claimed::Theirs(alive)),
-                    None => self
-                        .look()
-                        .await?
-                        .filter(|(now, of)| *of == version || now.released)
-                        .map(|(_, of)| of),
-                },
+                Some((there, version)) if !there.is_free_for(holder) => {
+                    if let Some(alive) = self.watch(&there, &version).await? {
+                        return Ok(Claimed::Theirs(alive));
+                    }
+                    self.look().await?.filter(|(now, of)| *of == version || now.released)
+                }
+                seen => seen,
             };
-            if self.write(claim, seen.as_ref()).await? {
+            if let Some((last, _)) = &seen
+                && whole
+                && !last.is_of(holder)
+            {
+                return Ok(Claimed::Outdated(last.holder.clone()));
+            }
+            if self.write(claim, seen.as_ref().map(|(_, version)| version)).await? {
                 return Ok(Claimed::Ours);
+            }
+        }
+    }
+
+    async fn last(&self) -> Result<Option<Holder>> {
+        Ok(self.look().await?.map(|(there, _)| there.holder))
+    }
+
+    async fn hand_over(&self, to: &Holder) -> Result<()> {
+        loop {
+            let there = self.look().await?;
+            let done =
+                self.write(Written::free_after(to), there.as_ref().map(|(_, version)| version)).await?;
+            *self.held() = None;
+            if done {
+                return Ok(());
             }
         }
     }

@@ -54,8 +54,10 @@ impl Records for Objects {
     }
 
     async fn is_empty(&self) -> Result<bool> {
-        // What does not read counts too: there was a record once. What removals have left does not.
-        let folders = Shelf::ALL.map(|shelf| format!("{}/", layout::shelf(shelf)));
+        // What does not read counts too: there was a record once. What removals have left does not, nor do marks: they say
+        // what a storage is, not what it holds.
+        let shelves = Shelf::ALL.into_iter().filter(|shelf| *shelf != Shelf::Marks);
+        let folders: Vec<_> = shelves.map(|shelf| format!("{}/", layout::shelf(shelf))).collect();
         let mut objects = self.bucket.below(layout::RECORDS, None);
         while let Some(object) = objects.try_next().await? {
             let counts = folders.iter().any(|folder| object.path.starts_with(folder));

@@ -26,6 +26,13 @@ mod of_images {
     contract::every_rule!(keep_the_contract);
 }
 
+mod of_completeness {
+    use crate::metadata::completeness_contract;
+    use crate::metadata::config::Engine;
+    use crate::metadata::embedded::tests::engines::opened;
+    completeness_contract::every_rule!(keep_the_contract);
+}
+
 mod of_listings {
     use crate::metadata::config::Engine;
     use crate::metadata::embedded::tests::engines::opened;

@@ -1,5 +1,6 @@
 //! Two processes on one database: who stands in whose way.
 
+use crate::metadata::completeness::REBUILD;
 use crate::metadata::contract::{digest_of, manifest, repo, tag};
 use crate::metadata::intents::{Begun, Intent, IntentId};
 use crate::metadata::manifests::Put;
@@ -140,4 +141,15 @@ async fn a_lease_has_one_holder() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), taken).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_calls_it_whole_while_another_one_makes_it_again() {
+    let Some(scratch) = scratch::database().await else { return };
+    let (a, b) = (scratch.process(TERM).await, scratch.process(TERM).await);
+    assert!(b.leases.take(REBUILD, TERM).await.unwrap());
+    a.completeness.set_complete().await.unwrap();
+    assert!(!b.completeness.is_complete().await.unwrap(), "a had the lease before, and comes too late");
+    b.completeness.set_complete().await.unwrap();
+    assert!(a.completeness.is_complete().await.unwrap());
 }

@@ -17,6 +17,13 @@ mod of_images {
     contract::every_rule!(keep_the_contract);
 }
 
+mod of_completeness {
+    use crate::metadata::completeness_contract;
+    use crate::metadata::postgres::database::TERM;
+    use crate::metadata::postgres::scratch;
+    completeness_contract::every_rule!(keep_the_contract);
+}
+
 mod of_listings {
     use crate::metadata::listing_contract;
     use crate::metadata::postgres::database::TERM;

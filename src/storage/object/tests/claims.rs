@@ -25,7 +25,7 @@ async fn of_two_databases_one_has_the_bucket_for_as_long_as_it_lives() {
     let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
     let (first, second) = (claim(&server, &wire), claim(&server, &wire));
     assert!(!first.stands());
-    assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
+    assert_eq!(first.take(&one, false).await.unwrap(), Claimed::Ours);
     assert!(first.stands());
     let alive = async {
         for _ in 0..3 {
@@ -33,11 +33,11 @@ async fn of_two_databases_one_has_the_bucket_for_as_long_as_it_lives() {
             assert_eq!(first.renew().await.unwrap(), Claimed::Ours);
         }
     };
-    let (told, ()) = tokio::join!(second.take(&two), alive);
+    let (told, ()) = tokio::join!(second.take(&two, false), alive);
     assert_eq!(told.unwrap(), Claimed::Theirs(one.clone()));
     assert!(!second.stands() && first.stands());
     // It stops: after its term another one has it, and it learns so.
-    assert_eq!(second.take(&two).await.unwrap(), Claimed::Ours);
+    assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Ours);
     assert!(!first.stands(), "it stood still for longer than its term");
     assert_eq!(first.renew().await.unwrap(), Claimed::Theirs(two));
     assert!(second.stands());
@@ -48,9 +48,9 @@ async fn the_same_database_goes_on_at_once_and_what_is_given_up_is_free() {
     let (server, wire) = (Server::start().await, Wire::default());
     let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
     let (before, after, other) = (claim(&server, &wire), claim(&server, &wire), claim(&server, &wire));
-    assert_eq!(before.take(&one).await.unwrap(), Claimed::Ours);
+    assert_eq!(before.take(&one, false).await.unwrap(), Claimed::Ours);
     let begun = std::time::Instant::now();
-    assert_eq!(after.take(&one).await.unwrap(), Claimed::Ours);
+    assert_eq!(after.take(&one, false).await.unwrap(), Claimed::Ours);
     assert!(
         matches!(before.renew().await.unwrap(), Claimed::Theirs(_)),
         "a copy of the same folder is another one"
@@ -58,7 +58,7 @@ async fn the_same_database_goes_on_at_once_and_what_is_given_up_is_free() {
     assert!(!before.stands());
     after.release().await.unwrap();
     assert!(!after.stands());
-    assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
+    assert_eq!(other.take(&two, false).await.unwrap(), Claimed::Ours);
     assert!(begun.elapsed() < TERM, "nobody had to be waited for");
     after.release().await.unwrap();
     assert!(other.stands());
@@ -70,8 +70,8 @@ async fn a_shared_database_has_it_while_one_of_its_processes_renews_it() {
     let (server, wire) = (Server::start().await, Wire::default());
     let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Shared, "two"));
     let (first, replica, second) = (claim(&server, &wire), claim(&server, &wire), claim(&server, &wire));
-    assert_eq!(first.take(&one).await.unwrap(), Claimed::Ours);
-    assert_eq!(replica.take(&one).await.unwrap(), Claimed::Ours);
+    assert_eq!(first.take(&one, false).await.unwrap(), Claimed::Ours);
+    assert_eq!(replica.take(&one, false).await.unwrap(), Claimed::Ours);
     assert_eq!(first.renew().await.unwrap(), Claimed::Ours, "over what the other one has written");
     // One process of it lives: that is enough.
     let embedded = holder(Kind::Embedded, "one");
@@ -83,13 +83,13 @@ async fn a_shared_database_has_it_while_one_of_its_processes_renews_it() {
             }
         };
         tokio::select! {
-            taken = second.take(other) => assert_eq!(taken.unwrap(), Claimed::Theirs(one.clone())),
+            taken = second.take(other, false) => assert_eq!(taken.unwrap(), Claimed::Theirs(one.clone())),
             () = keeping => {}
         }
     }
     assert!(replica.stands());
     // None does.
-    assert_eq!(second.take(&two).await.unwrap(), Claimed::Ours);
+    assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Ours);
     assert!(!first.stands() && !replica.stands());
     assert_eq!(replica.renew().await.unwrap(), Claimed::Theirs(two));
 }
@@ -100,7 +100,7 @@ async fn of_many_who_come_at_once_one_has_it() {
     let claims: Vec<BucketClaim> = (0..4).map(|_| claim(&server, &wire)).collect();
     let holders: Vec<Holder> = (0..4).map(|n| holder(Kind::Shared, &n.to_string())).collect();
     let takes = claims.iter().zip(&holders).map(|(claim, holder)| async move {
-        let taken = claim.take(holder).await;
+        let taken = claim.take(holder, false).await;
         if matches!(taken, Ok(Claimed::Ours)) {
             for _ in 0..8 {
                 tokio::time::sleep(TERM / 4).await;
@@ -118,7 +118,7 @@ async fn of_many_who_come_at_once_one_has_it() {
 async fn a_renewal_whose_answer_is_lost_is_one() {
     let (server, wire) = (Server::start().await, Wire::default());
     let claim = claim(&server, &wire);
-    claim.take(&holder(Kind::Embedded, "one")).await.unwrap();
+    claim.take(&holder(Kind::Embedded, "one"), false).await.unwrap();
     wire.fail("PUT", Fault::Lost);
     assert_eq!(claim.renew().await.unwrap(), Claimed::Ours);
     assert_eq!(claim.renew().await.unwrap(), Claimed::Ours);
@@ -135,7 +135,7 @@ async fn nobody_loses_a_claim_to_a_renewal_of_their_own() {
     let (server, wire) = (Server::start().await, Wire::default());
     let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Embedded, "two"));
     let claim = claim(&server, &wire);
-    claim.take(&one).await.unwrap();
+    claim.take(&one, false).await.unwrap();
     // The renewal lands, its answer is lost, and so is what would have told whose it is.
     wire.fail("PUT", Fault::Lost);
     wire.fail("GET", Fault::Answer(403, ""));
@@ -149,7 +149,7 @@ async fn nobody_loses_a_claim_to_a_renewal_of_their_own() {
     wire.fail("GET", Fault::Answer(403, ""));
     assert!(claim.renew().await.is_err());
     let other = BucketClaim::with_term(server.bucket(&wire), Arc::new(FixedClock::at(1_700_000_000)), TERM);
-    assert_eq!(other.take(&two).await.unwrap(), Claimed::Ours);
+    assert_eq!(other.take(&two, false).await.unwrap(), Claimed::Ours);
     assert_eq!(claim.renew().await.unwrap(), Claimed::Theirs(two));
     assert!(!claim.stands() && other.stands());
 }
@@ -158,6 +158,41 @@ async fn nobody_loses_a_claim_to_a_renewal_of_their_own() {
 async fn what_is_no_claim_is_told() {
     let (server, wire) = (Server::start().await, Wire::default());
     server.write(layout::CLAIM, "{}");
-    let refused = claim(&server, &wire).take(&holder(Kind::Embedded, "one")).await.unwrap_err();
+    let refused = claim(&server, &wire).take(&holder(Kind::Embedded, "one"), false).await.unwrap_err();
     assert!(refused.to_string().contains("no claim"), "{refused}");
+}
+
+#[tokio::test]
+async fn whoever_knows_it_all_comes_back_only_if_nobody_else_was_there() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let (one, two) = (holder(Kind::Embedded, "one"), holder(Kind::Shared, "two"));
+    let (first, second) = (claim(&server, &wire), claim(&server, &wire));
+    assert_eq!(first.last().await.unwrap(), None);
+    assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+    assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+    first.release().await.unwrap();
+    assert_eq!(second.take(&two, true).await.unwrap(), Claimed::Outdated(one.clone()));
+    assert_eq!(second.last().await.unwrap(), Some(one.clone()), "nothing was changed");
+    assert_eq!(second.take(&two, false).await.unwrap(), Claimed::Ours);
+    // Also one whose claim has ended by itself.
+    assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Outdated(two));
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_lost_at_the_next_renewal_and_free_for_the_other() {
+    let (server, wire) = (Server::start().await, Wire::default());
+    let (one, two) = (holder(Kind::Shared, "one"), holder(Kind::Embedded, "two"));
+    let (first, replica) = (claim(&server, &wire), claim(&server, &wire));
+    let (mover, second) = (claim(&server, &wire), claim(&server, &wire));
+    assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
+    assert_eq!(replica.take(&one, true).await.unwrap(), Claimed::Ours);
+    mover.hand_over(&two).await.unwrap();
+    for old in [&first, &replica] {
+        assert_eq!(old.renew().await.unwrap(), Claimed::Theirs(two.clone()));
+        assert!(!old.stands());
+    }
+    assert_eq!(second.take(&two, true).await.unwrap(), Claimed::Ours);
+    mover.hand_over(&one).await.unwrap();
+    assert_eq!(second.renew().await.unwrap(), Claimed::Theirs(one.clone()));
+    assert_eq!(first.take(&one, true).await.unwrap(), Claimed::Ours);
 }
