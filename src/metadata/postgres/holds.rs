@@ -4,7 +4,7 @@
 use crate::metadata::error::Result;
 use crate::metadata::holds::Holds;
 use crate::metadata::leases::Leases;
-use crate::metadata::postgres::columns::{answer, unsigned};
+use crate::metadata::postgres::columns::{answer, shelves, unsigned};
 use crate::metadata::postgres::database::Database;
 use crate::metadata::postgres::statement::Statement;
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl Holds for Database {
 
     async fn under_way(&self) -> Result<u64> {
         let me = self.replica.id();
-        self.adopt(me).await?;
+        let adopt = Statement::new("SELECT holdfast.adopt($1, $2)").bind(me).bind(shelves());
+        self.write(adopt).await?;
         let under_way = Statement::new("SELECT holdfast.under_way($1)").bind(me);
         answer(&self.write(under_way).await?).map(unsigned)
     }
