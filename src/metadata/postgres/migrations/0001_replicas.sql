@@ -59,8 +59,9 @@ BEGIN
         SELECT coalesce(array_agg(name), '{}') INTO _tags_of_manifests FROM holdfast.tags
             WHERE repository_id = _id AND digest = ANY (_manifests);
     END IF;
-    -- Whoever has something under way there still may: it is settled name by name.
-    IF _held AND NOT EXISTS (SELECT FROM holdfast.intents WHERE repository_id = _id AND replica = _replica) THEN
+    -- What is under way is settled all the same, name by name.
+    IF _held AND NOT (_past_adopted
+        AND EXISTS (SELECT FROM holdfast.intents WHERE repository_id = _id AND replica = _replica)) THEN
         RETURN 'held';
     END IF;
     IF EXISTS (

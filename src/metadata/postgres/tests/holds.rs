@@ -3,7 +3,7 @@
 use crate::metadata::contract::{manifest, repo};
 use crate::metadata::error::Error;
 use crate::metadata::holds::Holds;
-use crate::metadata::intents::{Begun, IntentId};
+use crate::metadata::intents::{Begun, IntentId, Settling};
 use crate::metadata::open::Metadata;
 use crate::metadata::postgres::database::TERM;
 use crate::metadata::postgres::scratch;
@@ -41,13 +41,16 @@ async fn while_a_registry_is_moved_nothing_begins_and_what_had_begun_ends() {
     assert_eq!(begin_user(&a, "alice").await, Begun::Held, "which another one has begun");
     // What had begun ends well, or is settled by whoever began it.
     assert_eq!(begin_user(&b, "alice").await, Begun::Stands);
-    let (name, begun) = begin(&a, "+t:1").await;
-    assert_eq!(begun, Begun::Stands);
+    assert_eq!(begin(&a, "+t:1").await.1, Begun::Held);
+    let name = IntentId::random();
+    let begun = a.intents.begin_settling(name, &intent("+t:1"), Settling::Begun).await;
+    assert_eq!(begun.unwrap(), Begun::Stands);
     a.intents.end(name).await.unwrap();
     a.manifests.put(&repo("app"), manifest("m", &["1"]), true, Some(push)).await.unwrap();
     b.accounts.keep(Shelf::Users, "alice", Record { version: 1, json: "{}".into() }).await.unwrap();
     assert_eq!(hold.under_way().await.unwrap(), 0);
-    assert_eq!(begin(&a, "+t:1").await.1, Begun::Held, "nothing of it is under way any more");
+    let late = a.intents.begin_settling(IntentId::random(), &intent("+t:1"), Settling::Begun).await;
+    assert_eq!(late.unwrap(), Begun::Held, "nothing of it is under way any more");
     assert!(hold.go_on(TERM).await.unwrap());
     hold.end_move().await.unwrap();
     assert_eq!(begin(&a, "+t:1").await.1, Begun::Stands);
