@@ -81,12 +81,19 @@ impl S3 {
         between(&listed.expect("a bucket"), "Key")
     }
 
-    /// Objects whose names begin so, and of which parts were put, and no end: the first thousand.
+    /// Objects whose names begin so, and of which parts were put, and no end: among the first thousand that were begun. One
+    /// without a part costs nothing: it was begun, and nobody lived to write down that it was.
     #[track_caller]
     pub fn unfinished(&self, prefix: &str) -> Vec<String> {
         let listed = self.get(&format!("?prefix={}&uploads=", prefix.replace('/', "%2F"))).expect("a bucket");
-        let uploads = between(&listed, "Upload");
-        uploads.iter().flat_map(|upload| between(upload, "Key")).collect()
+        let begun = between(&listed, "Upload");
+        let named =
+            begun.iter().flat_map(|one| between(one, "Key").into_iter().zip(between(one, "UploadId")));
+        let has_parts = |(key, id): &(String, String)| {
+            let parts = self.get(&format!("/{key}?uploadId={id}"));
+            parts.is_some_and(|parts| !between(&parts, "PartNumber").is_empty())
+        };
+        named.filter(has_parts).map(|(key, _)| key).collect()
     }
 }
 
