@@ -33,8 +33,7 @@ use servers::{Kind, Server};
 use table::Line;
 
 /// What a reader of the table must know.
-const NOTES: &str =
-    "docker-registry runs without its access log, and syncs files but not the folders that name them; Holdfast logs \
+const NOTES: &str = "docker-registry runs without its access log, and syncs files but not the folders that name them; Holdfast logs \
      each request and syncs both. The client shares the cores.";
 const ROWS: [&str; 7] = ["push-small", "head", "pull", "push", "pages", "memory", "start"];
 

@@ -116,8 +116,7 @@ impl LargeMaker {
     pub fn new(seed: u64, length: u64) -> LargeMaker {
         let mut block = vec![0; 64 << 20];
         fill(seed << 32, &mut block);
-        let mut maker =
-            LargeMaker { block: block.into(), hashed: Sha256::new(), length, next: seed << 32 };
+        let mut maker = LargeMaker { block: block.into(), hashed: Sha256::new(), length, next: seed << 32 };
         let mut hashed = Sha256::new();
         pieces(&maker.block, length - 16).for_each(|piece| hashed.update(piece));
         maker.hashed = hashed;

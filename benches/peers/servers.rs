@@ -70,7 +70,11 @@ impl Server {
             }
             Kind::Nginx => {
                 let root = root.display();
-                nginx(binary, folder, &format!("sendfile on;\nserver {{ listen @LISTEN@; root {root}; @UP@ }}"))
+                nginx(
+                    binary,
+                    folder,
+                    &format!("sendfile on;\nserver {{ listen @LISTEN@; root {root}; @UP@ }}"),
+                )
             }
         };
         let mut server = server?;
@@ -271,9 +275,7 @@ fn nginx_once(binary: &Path, folder: &Path, http: &str) -> Res<Server> {
          events {{ worker_connections 64; }}\n\
          http {{\naccess_log off;\nkeepalive_requests 1000000;\n{temporary}{http}\n}}\n",
         own = own.display(),
-        http = http
-            .replace("@LISTEN@", &addr.to_string())
-            .replace("@UP@", "location = /up { return 200; }"),
+        http = http.replace("@LISTEN@", &addr.to_string()).replace("@UP@", "location = /up { return 200; }"),
     );
     let config = own.join("nginx.conf");
     fs::write(&config, text)?;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
-
 /// An amount of work, how long it took, and the server's CPU seconds for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
@@ -103,7 +102,8 @@ impl Line {
     /// Compares; must come after the figures.
     pub fn demand(self, demand: &Demand) -> Line {
         let value = self.holdfast.value();
-        let ratio = value.zip(self.registry.value()).map(|(ours, theirs)| ours / theirs);
+        let both = value.zip(self.registry.value()).filter(|&(_, theirs)| theirs != 0.0);
+        let ratio = both.map(|(ours, theirs)| ours / theirs);
         let (demanded, reached) = match *demand {
             Demand::Told => (String::new(), None),
             Demand::TimesRegistry(least) => {

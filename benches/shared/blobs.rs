@@ -58,7 +58,13 @@ fn told(name: &str, sample: Sample, s3: f64) -> String {
 }
 
 /// Lines of one work: its speed beside that of the S3 server, and what it takes of the processor.
-fn lines(bench: &Bench, work: &str, registries: &[Passes; 2], direct: &[(&str, &Passes)], part: f64) -> Vec<Line> {
+fn lines(
+    bench: &Bench,
+    work: &str,
+    registries: &[Passes; 2],
+    direct: &[(&str, &Passes)],
+    part: f64,
+) -> Vec<Line> {
     let (mut beside, mut fastest) = (String::new(), (0.0, "nobody"));
     for (name, passes) in direct {
         let Some((sample, s3)) = passes.best() else { continue };
@@ -145,7 +151,8 @@ pub fn pulls(bench: &Bench) -> Res<Vec<Line>> {
             straight.measure(bench, || load::whole(s3, &object, length, at_once, || Ok(0.0)))?;
             for server in &servers {
                 let passes = &mut taken[usize::from(server.kind == Kind::Registry)];
-                passes.measure(bench, || load::whole(server.addr, &blob, length, at_once, || server.cpu()))?;
+                passes
+                    .measure(bench, || load::whole(server.addr, &blob, length, at_once, || server.cpu()))?;
             }
         }
         let work = format!("GET of a 1 GB blob, {at_once} at once");

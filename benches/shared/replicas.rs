@@ -86,7 +86,13 @@ fn connect(balancer: &Server) -> Res<[Conn; 3]> {
 }
 
 /// So many turns, the first of which has the number `first`: no image is pushed twice.
-fn measure(replicas: &[&Server], balancer: &Server, images: &[Image], turns: usize, first: usize) -> Res<Sample> {
+fn measure(
+    replicas: &[&Server],
+    balancer: &Server,
+    images: &[Image],
+    turns: usize,
+    first: usize,
+) -> Res<Sample> {
     let cpu = || replicas.iter().map(|replica| replica.cpu()).sum::<Res<f64>>();
     let pushed: Vec<Image> =
         (0..turns / (PULLS + 1) + 1).map(|number| payload::image((first + number) as u64)).collect();

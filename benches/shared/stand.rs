@@ -57,7 +57,11 @@ impl Stand {
             secret: said("SHARED_S3_SECRET")?,
             pid: said("SHARED_S3_PID")?.parse()?,
         };
-        Ok(Stand { s3, postgres: said("SHARED_POSTGRES")?, postgres_pid: said("SHARED_POSTGRES_PID")?.parse()? })
+        Ok(Stand {
+            s3,
+            postgres: said("SHARED_POSTGRES")?,
+            postgres_pid: said("SHARED_POSTGRES_PID")?.parse()?,
+        })
     }
 
     /// CPU seconds so far.

@@ -7,5 +7,6 @@ mod contract;
 mod faults;
 mod opening;
 pub mod server;
+mod signatures;
 mod strays;
 pub mod wire;
