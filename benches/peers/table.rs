@@ -102,7 +102,8 @@ impl Line {
     /// Compares; must come after the figures.
     pub fn demand(self, demand: &Demand) -> Line {
         let value = self.holdfast.value();
-        let ratio = value.zip(self.registry.value()).map(|(ours, theirs)| ours / theirs);
+        let both = value.zip(self.registry.value()).filter(|&(_, theirs)| theirs != 0.0);
+        let ratio = both.map(|(ours, theirs)| ours / theirs);
         let (demanded, reached) = match *demand {
             Demand::Told => (String::new(), None),
             Demand::TimesRegistry(least) => {

@@ -14,15 +14,16 @@ pub const SIZE: &str = "SELECT holds.size FROM holdfast.repositories \
     JOIN holdfast.holds ON holds.repository_id = repositories.id AND holds.digest = $2 \
     WHERE repositories.name = $1";
 
-/// What a repository does not hold of some blobs and manifests, each once, in their order.
+/// What a repository does not hold of some blobs and manifests, each once, in their order: one look for each, however many
+/// the repository holds.
 pub const ABSENT: &str = "SELECT digest FROM (\
         SELECT digest, place FROM unnest($2::bytea[]) WITH ORDINALITY AS named (digest, place) \
-        WHERE NOT EXISTS (SELECT FROM holdfast.holds WHERE holds.digest = named.digest \
-            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1)) \
+        WHERE (SELECT true FROM holdfast.holds WHERE holds.digest = named.digest \
+            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1)) IS NULL \
         UNION ALL \
         SELECT digest, place + cardinality($2) FROM unnest($3::bytea[]) WITH ORDINALITY AS named (digest, place) \
-        WHERE NOT EXISTS (SELECT FROM holdfast.manifests WHERE manifests.digest = named.digest \
-            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1))\
+        WHERE (SELECT true FROM holdfast.manifests WHERE manifests.digest = named.digest \
+            AND repository_id = (SELECT id FROM holdfast.repositories WHERE name = $1)) IS NULL\
     ) AS absent GROUP BY digest ORDER BY min(place)";
 
 /// Who holds a blob.

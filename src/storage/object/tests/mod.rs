@@ -7,6 +7,7 @@ mod contract;
 mod faults;
 mod opening;
 pub mod server;
+mod signatures;
 mod strange;
 mod strays;
 pub mod wire;

@@ -34,6 +34,7 @@ pub struct Wire(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<String>,
+    unsigned: Vec<String>,
     faults: VecDeque<(&'static str, Fault)>,
     stalled: Vec<(HttpClient, HttpRequest)>,
 }
@@ -73,11 +74,19 @@ impl Wire {
         count
     }
 
+    /// The requests whose bodies are not covered by their signatures, in order.
+    pub fn unsigned(&self) -> Vec<String> {
+        self.0.lock().unwrap().unsigned.clone()
+    }
+
     fn passes(&self, request: &HttpRequest) -> Option<Fault> {
         let mut state = self.0.lock().unwrap();
         let listed = request.uri().query().is_some_and(|query| query.contains("list-type="));
         let kind = if listed { "LIST" } else { request.method().as_str() };
         state.calls.push(kind.to_owned());
+        if request.headers().get("x-amz-content-sha256").is_some_and(|said| said == "UNSIGNED-PAYLOAD") {
+            state.unsigned.push(kind.to_owned());
+        }
         let at = state.faults.iter().position(|(method, _)| *method == kind)?;
         state.faults.remove(at).map(|(_, fault)| fault)
     }
