@@ -78,7 +78,7 @@ impl Server {
             }
         };
         let mut server = server?;
-        server.root = root.to_owned();
+        root.clone_into(&mut server.root);
         Ok(server)
     }
 

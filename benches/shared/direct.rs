@@ -26,7 +26,7 @@ use crate::table::Sample;
 const AT_ONCE: usize = 4;
 const PART: usize = 16 << 20;
 /// How long a signed URL holds.
-const SIGNED: Duration = Duration::from_mins(60);
+const SIGNED: Duration = Duration::from_hours(1);
 
 /// Clients of the bucket.
 pub struct Direct {

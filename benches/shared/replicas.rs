@@ -95,7 +95,7 @@ fn measure(
 ) -> Res<Sample> {
     let cpu = || replicas.iter().map(|replica| replica.cpu()).sum::<Res<f64>>();
     let pushed: Vec<Image> =
-        (0..turns / (PULLS + 1) + 1).map(|number| payload::image((first + number) as u64)).collect();
+        (0..=turns / (PULLS + 1)).map(|number| payload::image((first + number) as u64)).collect();
     let (turn, pushed) = (&AtomicUsize::new(0), &pushed);
     let (before, began) = (cpu()?, Instant::now());
     let requests: Vec<Res<usize>> = thread::scope(|scope| {

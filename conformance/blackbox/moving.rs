@@ -207,7 +207,7 @@ fn what_the_new_configuration_does_not_say_of_the_data_folder_stays_as_it_was() 
     let (data, to) = (home.data().display().to_string(), file.display().to_string());
     tool.run(&["move", "--data", &data, "--to", &to]).fine();
     assert!(!tool.folder().join("holdfast-data").exists(), "a data folder that nobody has named");
-    let home = home.env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", &folder.display().to_string());
+    let home = home.env("HOLDFAST_STORAGE_FILESYSTEM_ROOT", folder.display().to_string());
     serves(&home.start().client().admin(), "app", "1", &app);
 }
 

@@ -115,17 +115,16 @@ pub async fn open(from: &Settings, to: &Settings, at_once: usize) -> Result<Move
     }
     let transfer = Transfer::new(source, target, facts, at_once);
     let target_named = storage::open::named(&to.storage, to_data);
-    let (source, _locks) = (id, locks);
     Ok(Move {
         transfer,
         server,
-        source,
+        source: id,
         storage_stays,
         holder,
         target_named,
         claims,
         source_metadata,
-        _locks,
+        _locks: locks,
     })
 }
 

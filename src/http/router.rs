@@ -25,7 +25,8 @@ pub async fn answer(door: &Door, request: Request<Incoming>, peer: Peer) -> Resp
         TOKEN_PATH | TOKEN_PATH_OTHER => token::answer(door, request, peer).await,
         "/.well-known/jwks.json" => ops::jwks(door, request.method()),
         _ if path.strip_prefix(api::PREFIX).is_some_and(|rest| rest.starts_with('/')) => {
-            api::serve(door, request, peer, &observed).await
+            // Its future is large, and the others need not carry its room.
+            Box::pin(api::serve(door, request, peer, &observed)).await
         }
         "/healthz" | "/readyz" if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             Err(Problem::Route(Unroutable::Method("GET, HEAD")))

@@ -14,7 +14,7 @@ use crate::registry::parts::Registry;
 use crate::registry::unsettled::{Left, Unsettled};
 use crate::registry::{repair, settle, turns};
 use futures_util::{StreamExt, stream};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// What became of operations that were left under way.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,13 @@ pub struct Recovered {
 
 /// Settles all that was left under way by processes that are no more.
 pub async fn all(registry: &Registry) -> Result<Recovered> {
-    let mut left = HashSet::new();
+    let mut left = BTreeSet::new();
     let settled = all_but(registry, &mut left).await?;
     Ok(Recovered { settled, left: left.len() })
 }
 
 /// The same, but for these, to which it adds those that could not be settled. Answers how many were.
-pub async fn all_but(registry: &Registry, left: &mut HashSet<IntentId>) -> Result<usize> {
+pub async fn all_but(registry: &Registry, left: &mut BTreeSet<IntentId>) -> Result<usize> {
     const AT_ONCE: usize = 1024;
     const SIDE_BY_SIDE: usize = 32;
     let mut settled = 0;

@@ -196,6 +196,8 @@ async fn intend<T>(
     staging: impl Future<Output = Result<T>>,
 ) -> Result<(IntentId, T)> {
     let intent = mount::intent(repository, digest);
+    // It would stand in this future twice.
+    let staging = Box::pin(staging);
     if registry.metadata.shared.is_some() {
         let staged = staging.await?;
         return Ok((turns::begin(registry, &intent).await?, staged));
@@ -439,10 +441,6 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Blobs for Standing {
-        async fn is_empty(&self) -> storage::error::Result<bool> {
-            self.blobs.is_empty().await
-        }
-
         async fn stat(&self, digest: &Digest) -> storage::error::Result<Option<u64>> {
             self.blobs.stat(digest).await
         }

@@ -67,9 +67,6 @@ pub enum Sealed {
 /// A digest either has all of its bytes or none: a torn write never shows under it.
 #[async_trait::async_trait]
 pub trait Blobs: Send + Sync {
-    /// Whether there is no blob at all, without walking.
-    async fn is_empty(&self) -> Result<bool>;
-
     /// Size of the blob in bytes.
     async fn stat(&self, digest: &Digest) -> Result<Option<u64>>;
 

@@ -83,6 +83,9 @@ pub trait Links: Send + Sync {
     /// All repositories, in no order; a bad folder does not end the walk.
     async fn repositories(&self) -> Result<Vec<FoundRepository>>;
 
-    /// Whether there is any repository at all, without walking.
+    /// Whether there is no repository at all, without walking.
     async fn is_empty(&self) -> Result<bool>;
+
+    /// Whether there is nothing that a name could lead to: no blob at all, without walking.
+    async fn lead_nowhere(&self) -> Result<bool>;
 }

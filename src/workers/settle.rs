@@ -7,7 +7,7 @@ use crate::metadata::intents::IntentId;
 use crate::registry::parts::Registry;
 use crate::registry::recover;
 use crate::registry::turns::SETTLED_EVERY;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many times it passes over what could not be settled, which is damaged, or waits for something that is away.
@@ -17,7 +17,7 @@ const PASSED_OVER: u32 = 5;
 pub async fn run(registry: Arc<Registry>, gate: Option<Arc<Gate>>) {
     let mut ticks = tokio::time::interval(SETTLED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut left, mut passing_over) = (HashSet::new(), 0);
+    let (mut left, mut passing_over) = (BTreeSet::new(), 0);
     let mut answers = true;
     loop {
         ticks.tick().await;
@@ -47,7 +47,7 @@ pub async fn run(registry: Arc<Registry>, gate: Option<Arc<Gate>>) {
 async fn orphans(
     registry: &Registry,
     gate: Option<&Gate>,
-    left: &mut HashSet<IntentId>,
+    left: &mut BTreeSet<IntentId>,
 ) -> Result<(), String> {
     let settled = recover::all_but(registry, left).await.map_err(|error| error.to_string())?;
     if settled > 0 {

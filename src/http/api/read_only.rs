@@ -34,19 +34,18 @@ struct For {
 /// How it stands.
 pub async fn show(call: &Call<'_>) -> Reply {
     let read_only = &call.door.registry.read_only;
-    let shown = match holds(call) {
-        Some(holds) => Shown {
+    let shown = if let Some(holds) = holds(call) {
+        Shown {
             read_only: holds.is_held().await.map_err(fault)?,
             unbroken: None,
             under_way: holds.under_way().await.map_err(fault)?,
-        },
-        None => {
-            let held = read_only.held();
-            Shown {
-                read_only: held.is_some(),
-                unbroken: held.map(|id| id.to_string()),
-                under_way: read_only.under_way() as u64,
-            }
+        }
+    } else {
+        let held = read_only.held();
+        Shown {
+            read_only: held.is_some(),
+            unbroken: held.map(|id| id.to_string()),
+            under_way: read_only.under_way() as u64,
         }
     };
     json(StatusCode::OK, &shown)
@@ -61,15 +60,12 @@ pub async fn hold(call: &Call<'_>) -> Reply {
     let read_only = &call.door.registry.read_only;
     let term = secs.map(Duration::from_secs);
     let was_held = is_held(call).await?;
-    match holds(call) {
-        Some(holds) => {
-            holds.hold(term).await.map_err(fault)?;
-            none_under_way(holds).await?;
-        }
-        None => {
-            read_only.hold(term);
-            read_only.quiet(QUIET_WITHIN).await;
-        }
+    if let Some(holds) = holds(call) {
+        holds.hold(term).await.map_err(fault)?;
+        none_under_way(holds).await?;
+    } else {
+        read_only.hold(term);
+        read_only.quiet(QUIET_WITHIN).await;
     }
     if !was_held {
         call.changed("registry".into(), "takes no changes");

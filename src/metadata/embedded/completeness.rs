@@ -56,7 +56,9 @@ impl Database {
                 return Ok(());
             }
             let remove = |transaction: &mut Transaction<'_>| {
-                found.into_iter().for_each(|key| transaction.remove(key));
+                for key in found {
+                    transaction.remove(key);
+                }
                 Ok(())
             };
             self.durable(remove).await?;

@@ -9,7 +9,7 @@ use crate::registry::parts::Registry;
 use crate::registry::recover::{Recovered, again, all, all_but};
 use crate::registry::tests::replica::{Step, World, app, meant, push};
 use crate::storage::links::Link;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 fn intent(tags: &[&str]) -> Intent {
     let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
@@ -33,7 +33,7 @@ async fn leave(world: &World, dead: &Registry, tag: &str) {
 async fn what_cannot_be_settled_keeps_nothing_else_waiting() {
     let Some(world) = World::new().await else { return };
     let ((here, held), (dead, _)) = (world.replica().await, world.replica().await);
-    let mut left = HashSet::new();
+    let mut left = BTreeSet::new();
     leave(&world, &dead, "bad").await;
     held.expect(&[Step::Refused]);
     assert_eq!(all_but(&here, &mut left).await.unwrap(), 0);

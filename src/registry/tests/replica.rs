@@ -108,6 +108,10 @@ impl Links for Held {
     async fn is_empty(&self) -> storage::error::Result<bool> {
         self.names.is_empty().await
     }
+
+    async fn lead_nowhere(&self) -> storage::error::Result<bool> {
+        self.names.lead_nowhere().await
+    }
 }
 
 /// Storage in a folder.

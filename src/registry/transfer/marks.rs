@@ -66,7 +66,7 @@ pub async fn claim(storage: &Storage, source: &str) -> Result<()> {
             // Blobs too: those that stand there when it begins are nobody's word for what they hold.
             let empty = storage.links.is_empty().await.map_err(Error::Target)?
                 && storage.records.is_empty().await.map_err(Error::Target)?
-                && storage.blobs.is_empty().await.map_err(Error::Target)?;
+                && storage.links.lead_nowhere().await.map_err(Error::Target)?;
             if !empty {
                 let why = "the target holds images, blobs or accounts already, and none of this move's; give it an empty place";
                 return Err(Error::Refused(why.into()));

@@ -13,10 +13,6 @@ use bytes::Bytes;
 
 #[async_trait::async_trait]
 impl Blobs for Filesystem {
-    async fn is_empty(&self) -> Result<bool> {
-        read::is_empty(self).await
-    }
-
     async fn stat(&self, digest: &Digest) -> Result<Option<u64>> {
         read::stat(self, digest).await
     }

@@ -68,10 +68,20 @@ impl Links for Filesystem {
     }
 
     async fn is_empty(&self) -> Result<bool> {
+        self.has_nothing(layout::REPOSITORIES).await
+    }
+
+    async fn lead_nowhere(&self) -> Result<bool> {
+        self.has_nothing(layout::BLOBS).await
+    }
+}
+
+impl Filesystem {
+    /// Whether a folder of the layout is empty.
+    async fn has_nothing(&self, folder: &'static str) -> Result<bool> {
         let root = Arc::clone(&self.root);
         aside(move || {
-            let mut entries = std::fs::read_dir(root.below(layout::REPOSITORIES))
-                .map_err(|e| Error::at(layout::REPOSITORIES, e))?;
+            let mut entries = std::fs::read_dir(root.below(folder)).map_err(|e| Error::at(folder, e))?;
             Ok(entries.next().is_none())
         })
         .await

@@ -52,17 +52,6 @@ pub async fn read(
     .await
 }
 
-/// Whether there is no blob at all.
-pub async fn is_empty(filesystem: &Filesystem) -> Result<bool> {
-    let root = Arc::clone(&filesystem.root);
-    aside(move || {
-        let mut entries =
-            std::fs::read_dir(root.below(layout::BLOBS)).map_err(|e| Error::at(layout::BLOBS, e))?;
-        Ok(entries.next().is_none())
-    })
-    .await
-}
-
 /// Size of a blob in bytes.
 pub async fn stat(filesystem: &Filesystem, digest: &Digest) -> Result<Option<u64>> {
     let (root, digest) = (Arc::clone(&filesystem.root), *digest);

@@ -11,7 +11,6 @@ use crate::storage::object::objects::Objects;
 use crate::storage::object::read;
 use crate::stream::ByteStream;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use std::time::Duration;
 
 /// How long a signed URL holds. A client follows it at once; a slow one has begun by then.
@@ -19,10 +18,6 @@ const SIGNED: Duration = Duration::from_mins(20);
 
 #[async_trait::async_trait]
 impl Blobs for Objects {
-    async fn is_empty(&self) -> Result<bool> {
-        Ok(self.bucket.below(layout::BLOBS, None).try_next().await?.is_none())
-    }
-
     async fn stat(&self, digest: &Digest) -> Result<Option<u64>> {
         in_time("a blob", read::size(&self.bucket, &layout::blob(digest))).await
     }

@@ -16,13 +16,13 @@ use object_store::UpdateVersion;
 const AT_ONCE: usize = 16;
 
 /// A tag that is about to be moved.
-struct Seen {
+struct Moving {
     /// Where it stands.
     path: String,
     /// What it will say.
     text: String,
     /// What stood there.
-    seen: Option<UpdateVersion>,
+    over: Option<UpdateVersion>,
 }
 
 #[async_trait::async_trait]
@@ -91,6 +91,10 @@ impl Links for Objects {
     async fn is_empty(&self) -> Result<bool> {
         Ok(self.bucket.below(layout::REPOSITORIES, None).try_next().await?.is_none())
     }
+
+    async fn lead_nowhere(&self) -> Result<bool> {
+        Ok(self.bucket.below(layout::BLOBS, None).try_next().await?.is_none())
+    }
 }
 
 impl Objects {
@@ -101,10 +105,10 @@ impl Objects {
     }
 
     /// What stands at the places of tags before they are moved.
-    async fn seen(&self, tags: Vec<(String, String)>) -> Result<Vec<Seen>> {
+    async fn seen(&self, tags: Vec<(String, String)>) -> Result<Vec<Moving>> {
         let seen = stream::iter(tags).map(|(path, text)| async move {
-            let seen = self.bucket.version(&path).await?;
-            Ok(Seen { path, text, seen })
+            let over = self.bucket.version(&path).await?;
+            Ok(Moving { path, text, over })
         });
         seen.buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -112,9 +116,9 @@ impl Objects {
     /// Moves tags, each over what was seen there. A request that was given up may arrive late, when the tag has been
     /// moved on, and means nothing then. Whoever moves a tag has it to themselves: that something else has come between
     /// is told, and not written over.
-    async fn point(&self, tags: Vec<Seen>) -> Result<()> {
-        let moved = stream::iter(tags).map(|Seen { path, text, seen }| async move {
-            match self.bucket.put_if(&path, &text.into(), seen.as_ref()).await? {
+    async fn point(&self, tags: Vec<Moving>) -> Result<()> {
+        let moved = stream::iter(tags).map(|Moving { path, text, over }| async move {
+            match self.bucket.put_if(&path, &text.into(), over.as_ref()).await? {
                 PutIf::Done(_) => Ok(()),
                 PutIf::Lost => {
                     Err(Error::Unreachable { what: path, why: "the tag was moved by somebody else".into() })

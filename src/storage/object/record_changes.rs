@@ -136,7 +136,7 @@ pub async fn remove(bucket: &Bucket, shelf: Shelf, path: &str, seen: u64) -> Res
         match tokio::time::timeout(REMOVAL, bucket.remove(path)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, path, "what a removed record has left could not be removed")
+                tracing::warn!(%error, path, "what a removed record has left could not be removed");
             }
             Err(_) => tracing::warn!(path, "what a removed record has left could not be removed in time"),
         }

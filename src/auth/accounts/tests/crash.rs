@@ -255,8 +255,8 @@ async fn whoever_may_have_lost_the_storage_tells_nobody_that_a_change_counts() {
 #[tokio::test]
 async fn a_crash_leaves_the_old_or_the_new() {
     for change in ALL {
-        at_every_step(change, usize::MAX, false).await;
-        at_every_step(change, usize::MAX, true).await;
+        Box::pin(at_every_step(change, usize::MAX, false)).await;
+        Box::pin(at_every_step(change, usize::MAX, true)).await;
     }
 }
 
@@ -264,8 +264,8 @@ async fn a_crash_leaves_the_old_or_the_new() {
 async fn a_fault_leaves_the_old_or_the_new() {
     for change in ALL {
         for calls in [1, 2, 4] {
-            at_every_step(change, calls, false).await;
-            at_every_step(change, calls, true).await;
+            Box::pin(at_every_step(change, calls, false)).await;
+            Box::pin(at_every_step(change, calls, true)).await;
         }
     }
 }

@@ -168,7 +168,7 @@ async fn a_change_that_was_handed_over_is_told_until_it_is_settled() {
     let alice = (Shelf::Users, "alice".to_owned());
     assert_eq!(Accounts::begin(&*away, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     suspend(&scratch, &away).await;
-    assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), [alice.clone()]);
+    assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), std::slice::from_ref(&alice));
     // It begins to settle the name, and then storage does not answer.
     assert_eq!(Accounts::begin(&*heir, Shelf::Users, "alice").await.unwrap(), Begun::Stands);
     assert_eq!(Accounts::pending(&*heir, ALL).await.unwrap(), [alice]);

@@ -12,12 +12,13 @@ use crate::storage::open;
 async fn unsigned(sign_parts: bool) -> Vec<String> {
     let (server, wire) = (Server::start().await, Wire::default());
     let settings = S3 { sign_parts, ..server.settings() };
-    let storage = open::storage(opened(&settings, &wire), 5 << 20, 32 << 20);
+    let storage = open::storage(opened(&settings, &wire), open::settings(5 << 20, 32 << 20));
     let whole = bytes(7, (10 << 20) + 3);
     let (digest, length) = (sha256(&whole), whole.len() as u64);
     let algorithm = digest.algorithm();
     let upload = UploadId::random();
-    let staging = Staging { upload, offset: 0, algorithm, checkpoint: None, known: Some(digest) };
+    let staging =
+        Staging { upload, offset: 0, algorithm, checkpoint: None, known: Some(digest), shown_each: None };
     let staged = storage.blobs.stage(staging, body(&whole, 1 << 20, false)).await.unwrap();
     let staging = Staging { offset: length, checkpoint: staged.checkpoint, ..staging };
     assert_eq!(storage.blobs.seal(staging, &digest).await.unwrap(), Sealed::Stored { size: length });

@@ -20,10 +20,6 @@ pub struct Alone(pub Uploads);
 
 #[async_trait::async_trait]
 impl Blobs for Alone {
-    async fn is_empty(&self) -> Result<bool> {
-        unreachable!()
-    }
-
     async fn stat(&self, digest: &Digest) -> Result<Option<u64>> {
         let place = layout::blob(digest);
         match self.0.objects.bucket.objects.head(&self.0.objects.bucket.at(&place)?).await {
