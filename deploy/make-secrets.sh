@@ -22,6 +22,8 @@ secret() {
 }
 
 secret admin-password "$(random 16)"
+# The URL has the password in it: with a new one there is a new URL.
+[ -s "$dir/postgres-password" ] || rm -f "$dir/postgres-url"
 secret postgres-password "$(random 24)"
 secret postgres-url "postgres://holdfast:$(cat "$dir/postgres-password")@postgres:5432/holdfast"
 secret s3-secret-access-key "$(random 32)"

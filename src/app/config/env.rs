@@ -19,6 +19,13 @@ pub fn of_target(variables: Vec<(String, String)>) -> Vec<(String, String)> {
     variables.into_iter().filter_map(renamed).collect()
 }
 
+/// A mistake in them, by the name that somebody has set.
+pub fn told_of_target(mistake: &str) -> Mistake {
+    ["the environment's ", "did you mean "].iter().fold(mistake.to_owned(), |told, before| {
+        told.replace(&format!("{before}HOLDFAST_"), &format!("{before}{TARGET_PREFIX}"))
+    })
+}
+
 /// Keys that are secrets: each may also be given as the name of a file, in its variable with `_FILE` behind it.
 pub const SECRETS: [&str; 6] = [
     "admin.password",

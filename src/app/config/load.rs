@@ -32,6 +32,7 @@ pub fn load_target(file: &Path, from: &Settings) -> Result<Settings, Vec<Mistake
     let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
     let unsaid = Settings { data: from.data.clone(), ..Settings::default() };
     load_over(unsaid, &flags, &env::of_target(variables()))
+        .map_err(|mistakes| mistakes.iter().map(|mistake| env::told_of_target(mistake)).collect())
 }
 
 #[allow(clippy::disallowed_methods)] // the one place that reads the environment
@@ -156,6 +157,16 @@ mod tests {
         let told: Table = example.parse().unwrap();
         let known = Table::try_from(Settings::default()).unwrap();
         assert_eq!(tree::leaves(&told), tree::leaves(&known));
+    }
+
+    #[test]
+    fn a_mistake_in_a_variable_for_the_target_is_told_by_its_own_name() {
+        let variables = [("HOLDFAST_TO_SERVER_LISTN".to_owned(), "x".to_owned())].to_vec();
+        let mistakes =
+            load_over(Settings::default(), &Flags::default(), &env::of_target(variables)).unwrap_err();
+        let told: Vec<_> = mistakes.iter().map(|mistake| env::told_of_target(mistake)).collect();
+        let said = "the environment's HOLDFAST_TO_SERVER_LISTN is not a key; did you mean HOLDFAST_TO_SERVER_LISTEN?";
+        assert_eq!(told, [said]);
     }
 
     #[test]

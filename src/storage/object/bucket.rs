@@ -170,6 +170,20 @@ impl Bucket {
             let after = after.map(|after| self.at(after)).transpose()?;
             Ok(listing::below(&self.objects, self.pages.as_ref(), &at, after.as_ref()))
         });
+        self.listed(folder, begun)
+    }
+
+    /// Whether there is no object below a folder: what a probe asks often, so that it costs a server little.
+    pub async fn has_nothing(&self, folder: &str) -> Result<bool> {
+        let begun = self.at(folder).map(|at| listing::a_few(&self.objects, self.pages.as_ref(), &at));
+        Ok(self.listed(folder, begun).next().await.transpose()?.is_none())
+    }
+
+    fn listed(
+        &self,
+        folder: &str,
+        begun: Result<BoxStream<'static, object_store::Result<listing::Entry>>>,
+    ) -> BoxStream<'static, Result<Listed>> {
         let (folder, cut) = (folder.to_owned(), self.prefix.len() + usize::from(!self.prefix.is_empty()));
         match begun {
             Err(error) => futures_util::stream::once(async { Err(error) }).boxed(),

@@ -89,11 +89,11 @@ impl Links for Objects {
     }
 
     async fn is_empty(&self) -> Result<bool> {
-        Ok(self.bucket.below(layout::REPOSITORIES, None).try_next().await?.is_none())
+        self.bucket.has_nothing(layout::REPOSITORIES).await
     }
 
     async fn lead_nowhere(&self) -> Result<bool> {
-        Ok(self.bucket.below(layout::BLOBS, None).try_next().await?.is_none())
+        self.bucket.has_nothing(layout::BLOBS).await
     }
 }
 

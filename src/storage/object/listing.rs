@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Names that servers give in one answer.
 const PAGE: usize = 1000;
+/// An object that stands for the folder itself, and one in it.
+const FEW: usize = 2;
 
 /// What stands in a list.
 #[derive(Debug)]
@@ -35,16 +37,19 @@ pub fn below(
         None => objects.list(Some(folder)),
     };
     let Some(pages) = pages else { return usual.map(|meta| meta.map(Entry::Object)).boxed() };
-    let careful = Careful {
-        pages: Arc::clone(pages),
-        folder: format!("{folder}/"),
-        after: after.map(ToString::to_string),
-        token: None,
-        keys: PAGE / 2,
-        found: VecDeque::new(),
-        over: false,
-    };
+    let careful = Careful::new(pages, folder, after, PAGE / 2);
     let list = List { usual: Some(usual), careful };
+    futures_util::stream::unfold(list, |mut list| async { Some((list.next().await?, list)) }).boxed()
+}
+
+/// The same for whoever wants to know whether there are any: a few names at a time.
+pub fn a_few(
+    objects: &Arc<dyn ObjectStore>,
+    pages: Option<&Arc<dyn PaginatedListStore>>,
+    folder: &Path,
+) -> BoxStream<'static, Result<Entry>> {
+    let Some(pages) = pages else { return below(objects, None, folder, None) };
+    let list = List { usual: None, careful: Careful::new(pages, folder, None, FEW) };
     futures_util::stream::unfold(list, |mut list| async { Some((list.next().await?, list)) }).boxed()
 }
 
@@ -91,6 +96,18 @@ struct Careful {
 }
 
 impl Careful {
+    fn new(pages: &Arc<dyn PaginatedListStore>, folder: &Path, after: Option<&Path>, keys: usize) -> Self {
+        Self {
+            pages: Arc::clone(pages),
+            folder: format!("{folder}/"),
+            after: after.map(ToString::to_string),
+            token: None,
+            keys,
+            found: VecDeque::new(),
+            over: false,
+        }
+    }
+
     async fn next(&mut self) -> Option<Result<Entry>> {
         loop {
             if let Some(meta) = self.found.pop_front() {
