@@ -150,7 +150,7 @@ move_ c c sled d c d
 must "it moves, stopped" "${MOVE[@]}"
 must "the new one" up d c d
 same_as_before d
-events() { admin_ events; }
+events() { admin_ events -n 1000; }
 check "the audit trail came along" grep -q 'app1:after-c' <(events)
 tree "$URL" > "$WORK/before"
 check "the server ends well" stop holdfast-d
