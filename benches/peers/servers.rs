@@ -272,7 +272,7 @@ fn nginx_once(binary: &Path, folder: &Path, http: &str) -> Res<Server> {
         .concat();
     let text = format!(
         "daemon off;\nuser root;\nworker_processes 1;\npid {own}/pid;\nerror_log stderr crit;\n\
-         events {{ worker_connections 64; }}\n\
+         events {{ worker_connections 1024; }}\n\
          http {{\naccess_log off;\nkeepalive_requests 1000000;\n{temporary}{http}\n}}\n",
         own = own.display(),
         http = http.replace("@LISTEN@", &addr.to_string()).replace("@UP@", "location = /up { return 200; }"),

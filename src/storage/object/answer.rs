@@ -65,7 +65,8 @@ impl Answer {
     }
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+/// What stands between two texts.
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     Some(rest.split_once(after)?.0)
 }
@@ -91,11 +92,18 @@ pub fn meaning(what: &str, failure: &Failure) -> Option<Error> {
             fault(io::ErrorKind::PermissionDenied, format!("the bucket refuses us: {}", answer.told))
         }
         Failure::Generic { .. } => match answer.status {
+            // It will not know how to do that next time either.
+            Some(501) => fault(io::ErrorKind::Unsupported, answer.told),
             None | Some(408 | 429 | 500..) => unreachable(what, answer),
             Some(_) => fault(io::ErrorKind::Other, answer.told),
         },
         _ => fault(io::ErrorKind::Other, answer.told),
     }
+}
+
+/// The refusal of a request that the library has not sent, as it would tell it.
+pub fn refusal(status: http::StatusCode, body: &str) -> Failure {
+    Failure::Generic { store: "S3", source: format!("Server returned status code: {status}: {body}").into() }
 }
 
 #[allow(clippy::unnecessary_wraps)] // one arm of a table
@@ -181,8 +189,18 @@ mod tests {
             assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
             assert_eq!(source.to_string(), format!("the bucket refuses us: 403 {code}: It says so."));
         }
-        let other = meaning("k", &generic("400 Bad Request", &body("AuthorizationHeaderMalformed")));
-        assert!(matches!(other, Some(Error::Fault { .. })));
+        let ours = |status, code| refusal(http::StatusCode::from_u16(status).unwrap(), &body(code));
+        for other in [
+            generic("400 Bad Request", &body("AuthorizationHeaderMalformed")),
+            generic("501 Not Implemented", &body("NotImplemented")),
+            ours(403, "AccessDenied"),
+            ours(200, "NoSuchKey"),
+        ] {
+            assert!(matches!(meaning("k", &other), Some(Error::Fault { .. })), "{other}");
+        }
+        for passing in [ours(200, "SlowDown"), ours(503, "")] {
+            assert!(matches!(meaning("k", &passing), Some(Error::Unreachable { .. })), "{passing}");
+        }
     }
 
     #[test]

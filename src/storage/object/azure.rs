@@ -32,6 +32,7 @@ pub fn open(config: &Azure, http: &Http, retries: RetryConfig) -> Result<Bucket,
         objects: Arc::clone(&inside) as _,
         pages: Some(Arc::clone(&inside) as _),
         parts: inside,
+        part_copies: None,
         signer,
         prefix: config.prefix.clone(),
     })

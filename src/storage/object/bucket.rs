@@ -4,6 +4,7 @@
 use crate::storage::error::{Error, Result};
 use crate::storage::object::answer;
 use crate::storage::object::listing::{self, Entry};
+use crate::storage::object::part_copies::PartCopies;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
@@ -32,6 +33,8 @@ pub struct Bucket {
     pub objects: Arc<dyn ObjectStore>,
     /// Its objects in the making, part by part.
     pub parts: Arc<dyn MultipartStore>,
+    /// Who copies parts of objects inside of it, if it knows how.
+    pub part_copies: Option<Arc<dyn PartCopies>>,
     /// Its lists, page by page, to get past strange names; not every store in memory has them.
     pub pages: Option<Arc<dyn PaginatedListStore>>,
     /// Who signs URLs of it for clients, if anybody may be sent there.

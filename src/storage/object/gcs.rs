@@ -31,6 +31,7 @@ pub fn open(config: &Gcs, http: &Http, retries: RetryConfig) -> Result<Bucket, S
         objects: Arc::clone(&inside) as _,
         pages: Some(Arc::clone(&inside) as _),
         parts: inside,
+        part_copies: None,
         signer,
         prefix: config.prefix.clone(),
     })

@@ -12,6 +12,7 @@ pub mod gcs;
 pub mod links;
 pub mod listing;
 pub mod objects;
+pub mod part_copies;
 pub mod patience;
 pub mod read;
 pub mod record_changes;

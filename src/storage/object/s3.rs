@@ -2,6 +2,7 @@
 
 use crate::storage::config::{Encryption, Redirect, S3};
 use crate::storage::object::bucket::Bucket;
+use crate::storage::object::part_copies;
 use crate::storage::object::patience::{Http, Patient};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{HttpClient, HttpConnector};
@@ -27,8 +28,16 @@ pub fn open(config: &S3, http: &Http, retries: &RetryConfig) -> Result<Bucket, S
         (Redirect::On, "") => Some(Arc::clone(&inside) as Arc<dyn Signer>),
         (Redirect::On, public) => Some(build(public, true)?),
     };
+    let part_copies = part_copies::S3 {
+        signer: Arc::clone(&inside) as _,
+        client: Patient(Arc::clone(http))
+            .connect(&options(config, is_plain(&config.endpoint))?)
+            .map_err(|error| error.to_string())?,
+        bucket: config.bucket.clone(),
+    };
     let pages = Some(Arc::clone(&inside) as _);
-    Ok(Bucket { objects: inside, pages, parts, signer, prefix: config.prefix.clone() })
+    let part_copies = Some(Arc::new(part_copies) as _);
+    Ok(Bucket { objects: inside, pages, parts, part_copies, signer, prefix: config.prefix.clone() })
 }
 
 fn builder(config: &S3, endpoint: &str) -> Result<AmazonS3Builder, String> {

@@ -13,6 +13,7 @@ fn in_memory() -> Storage {
     let bucket = Bucket {
         objects: Arc::clone(&objects) as _,
         parts: objects,
+        part_copies: None,
         pages: None,
         signer: None,
         prefix: "some".into(),

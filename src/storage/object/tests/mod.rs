@@ -6,6 +6,7 @@ mod claims;
 mod contract;
 mod faults;
 mod opening;
+mod part_copies;
 pub mod server;
 mod signatures;
 mod strange;

@@ -1,6 +1,7 @@
 //! A bucket in memory for tests, strict where S3 is strict: a part is asked for by its tag when an upload is completed, and
 //! what is over is over. It counts requests, and fails when it is told to.
 
+use crate::storage::object::part_copies::{Part, PartCopies};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -29,6 +30,8 @@ pub struct Fake {
     copy_secs: std::sync::atomic::AtomicU64,
     /// Copies are answered, and not made.
     lies: std::sync::atomic::AtomicBool,
+    /// It does not know how to copy parts.
+    unable: std::sync::atomic::AtomicBool,
     next: std::sync::atomic::AtomicU64,
 }
 
@@ -51,6 +54,11 @@ impl Fake {
     /// Whether a copy that fails is answered as if it had not, with the error in a body that nobody reads.
     pub fn lie(&self, lies: bool) {
         self.lies.store(lies, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// It does not know how to copy parts, from now on.
+    pub fn unable(&self) {
+        self.unable.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// How long a copy takes from now on, in seconds.
@@ -194,5 +202,17 @@ impl MultipartStore for Fake {
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
         self.asked("ABORT", path)?;
         self.open.lock().unwrap().remove(id).map(drop).ok_or_else(no_such_upload)
+    }
+}
+
+#[async_trait]
+impl PartCopies for Fake {
+    async fn copy(&self, part: &Part<'_>) -> Result<String> {
+        self.asked("PARTCOPY", part.target)?;
+        if self.unable.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(generic("status code: 501 Not Implemented: <Code>NotImplemented</Code>"));
+        }
+        let bytes = self.objects.get_range(part.source, part.range.clone()).await?;
+        Ok(self.put_part(part.target, &part.id.to_owned(), part.nth, bytes.into()).await?.content_id)
     }
 }

@@ -108,7 +108,8 @@ pub async fn abort(objects: &Objects, upload: UploadId, multipart: &Multipart) -
     }
 }
 
-fn refused(what: &str, error: object_store::Error) -> Error {
+/// What a failure means where a multipart upload is asked for.
+pub fn refused(what: &str, error: object_store::Error) -> Error {
     let text = error.to_string();
     if GONE.iter().any(|code| text.contains(code)) {
         return Error::StagedLost;

@@ -14,11 +14,18 @@ pub struct Settings {
     pub buffer_bytes: u64,
     /// So many bytes the bucket copies in one call, at most. S3: 5 GiB. 0 where a copy may go on behind its answer.
     pub copy_bytes_max: u64,
+    /// What is larger than so many bytes the bucket copies part by part, if it knows how.
+    pub whole_bytes_max: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { part_bytes: 12 << 20, buffer_bytes: 64 << 20, copy_bytes_max: 5 << 30 }
+        Self {
+            part_bytes: 12 << 20,
+            buffer_bytes: 64 << 20,
+            copy_bytes_max: 5 << 30,
+            whole_bytes_max: 64 << 20,
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub fn process(fake: &Arc<Fake>, settings: Settings) -> Alone {
     let bucket = Bucket {
         objects: Arc::clone(fake) as Arc<dyn ObjectStore>,
         parts: Arc::clone(fake) as Arc<dyn object_store::multipart::MultipartStore>,
+        part_copies: Some(Arc::clone(fake) as _),
         pages: None,
         signer: None,
         prefix: "pre/fix".into(),

@@ -46,6 +46,7 @@ async fn served() -> Served {
         objects: s3.clone(),
         pages: Some(s3.clone()),
         parts: s3,
+        part_copies: None,
         signer: None,
         prefix: String::new(),
     };
