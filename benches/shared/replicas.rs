@@ -1,5 +1,6 @@
 //! Row: three replicas beside one, through a load balancer that picks one at random for each request: pulls of small images,
-//! and some pushes. One and three take turns; the CPU is that of all replicas that are asked.
+//! and some pushes. One and three take turns, three with three times the clients, so that each is as busy as the one was,
+//! and with those of one; the CPU is that of all replicas that are asked.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -12,7 +13,8 @@ use crate::push;
 use crate::servers::Server;
 use crate::table::{Demand, Line, Sample};
 
-const AT_ONCE: usize = 24;
+/// Clients of one replica.
+const AT_ONCE: usize = 8;
 /// Images that are pulled.
 const PULLED: usize = 16;
 /// So many turns pull, then one pushes.
@@ -32,40 +34,48 @@ pub fn rows(bench: &Bench) -> Res<Vec<Line>> {
     for (number, image) in images.iter().enumerate() {
         push::image(&mut connect(&balancers[1])?, &repository(number), "latest", image)?;
     }
-    let turns = bench.size(3000, 300);
-    let (mut taken, mut next) = ([Vec::new(), Vec::new()], 1000);
-    for pass in 0..=bench.size(6, 2) {
-        for ((replicas, balancer), taken) in [one, three].iter().zip(&balancers).zip(&mut taken) {
-            let sample = measure(replicas, balancer, &images, turns, next)?;
+    let contestants =
+        [(one, &balancers[0], AT_ONCE), (three, &balancers[1], 3 * AT_ONCE), (three, &balancers[1], AT_ONCE)];
+    let turns = bench.size(2000, 300);
+    let (mut taken, mut next) = (<[Vec<Sample>; 3]>::default(), 1000);
+    for pass in 0..=bench.size(4, 2) {
+        for ((replicas, balancer, clients), taken) in contestants.iter().zip(&mut taken) {
+            let sample = measure(replicas, balancer, *clients, &images, turns, next)?;
             next += turns;
             if pass > 0 {
                 taken.push(sample); // the first one warms up
             }
         }
     }
-    let [one, three] = taken.map(|passes| whole(&passes));
-    for (name, sample) in [("one replica", one), ("three replicas", three)] {
-        bench.say(&format!(
-            "mixed load, {name}: {:.0} requests/s, {:.0} a CPU second",
-            sample.rate(),
-            sample.work / sample.cpu
-        ));
-    }
+    let [one, busy, idle] = taken.map(|passes| whole(&passes));
     let each = |sample: &Sample| sample.work / sample.cpu;
-    let work = "small images through a balancer, 20 pulls for each push, 24 at once, three replicas";
     let beside = |figure: f64, unit: &str| {
         format!("one replica {figure:.0} {unit} ({:.2} s, CPU {:.2} s)", one.wall, one.cpu)
     };
-    Ok(vec![
-        Line::new(work, "requests a CPU second")
-            .samples([Some(three), None], each)
-            .beside(beside(each(&one), "a CPU second"))
-            .demand(&Demand::AtLeast(each(&one), "one replica".into())),
-        Line::new(work, "requests/s")
-            .samples([Some(three), None], Sample::rate)
-            .beside(beside(one.rate(), "a second"))
-            .demand(&Demand::Told),
-    ])
+    let mut lines = Vec::new();
+    for (three, clients) in [(busy, 3 * AT_ONCE), (idle, AT_ONCE)] {
+        let work = format!(
+            "small images through a balancer, 20 pulls for each push: three replicas, {clients} clients; one, {AT_ONCE}"
+        );
+        bench.say(&format!("{work}: {:.0} for each CPU second, one {:.0}", each(&three), each(&one)));
+        let demand = match clients {
+            AT_ONCE => Demand::Told,
+            _ => Demand::AtLeast(each(&one), "one replica".into()),
+        };
+        lines.push(
+            Line::new(&work, "requests a CPU second")
+                .samples([Some(three), None], each)
+                .beside(beside(each(&one), "a CPU second"))
+                .demand(&demand),
+        );
+        lines.push(
+            Line::new(&work, "requests/s")
+                .samples([Some(three), None], Sample::rate)
+                .beside(beside(one.rate(), "a second"))
+                .demand(&Demand::Told),
+        );
+    }
+    Ok(lines)
 }
 
 /// All passes as one.
@@ -89,6 +99,7 @@ fn connect(balancer: &Server) -> Res<[Conn; 3]> {
 fn measure(
     replicas: &[&Server],
     balancer: &Server,
+    clients: usize,
     images: &[Image],
     turns: usize,
     first: usize,
@@ -99,7 +110,7 @@ fn measure(
     let (turn, pushed) = (&AtomicUsize::new(0), &pushed);
     let (before, began) = (cpu()?, Instant::now());
     let requests: Vec<Res<usize>> = thread::scope(|scope| {
-        let clients: Vec<_> = (0..AT_ONCE)
+        let clients: Vec<_> = (0..clients)
             .map(|_| {
                 scope.spawn(move || -> Res<usize> {
                     let (mut conns, mut requests) = (connect(balancer)?, 0);

@@ -3,10 +3,10 @@
 
 use crate::metadata::error::{Error, Result};
 use crate::metadata::postgres::faults;
+use crate::metadata::postgres::lending::{Ended, Lending};
 use crate::metadata::postgres::statement::Statement;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,8 +16,6 @@ use uuid::Uuid;
 
 /// How often a statement is tried that the server has undone.
 const TRIES: u32 = 8;
-/// A connection that was not used for so long is asked for a sign of life first.
-const FRESH: Duration = Duration::from_secs(5);
 
 /// Where the server is, and as whom to speak to it. The error does not tell the URL.
 pub fn server(url: &str) -> Result<PgConnectOptions> {
@@ -32,6 +30,8 @@ pub fn server(url: &str) -> Result<PgConnectOptions> {
 pub struct Limits {
     /// At once.
     pub connections_max: u32,
+    /// So many of them listen, and are asked nothing.
+    pub listening: u32,
     /// How long a statement may take.
     pub statement: Duration,
     /// By so much we wait longer for its answer.
@@ -40,27 +40,12 @@ pub struct Limits {
     pub acquire: Duration,
 }
 
-/// A pool of connections.
+/// Connections to the server.
 pub struct Connections {
-    pool: PgPool,
+    lending: Lending,
     // How long to wait for an answer.
     answer: Duration,
     statements: Arc<AtomicU64>,
-}
-
-/// A connection that is closed unless its conversation came to an end: what was cut off in the middle is of no use to the
-/// next one.
-struct Lent {
-    connection: PoolConnection<Postgres>,
-    ended: bool,
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.connection.close_on_drop();
-        }
-    }
 }
 
 impl Connections {
@@ -75,26 +60,24 @@ impl Connections {
         let pool = PgPoolOptions::new()
             .max_connections(limits.connections_max)
             .acquire_timeout(limits.acquire)
-            .test_before_acquire(false)
-            .before_acquire(|connection, idle| {
-                Box::pin(async move {
-                    if idle.idle_for > FRESH {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
             .after_connect(move |connection, _| {
                 let settings = AssertSqlSafe(settings.clone());
                 Box::pin(async move { connection.execute(settings).await.map(|_| ()) })
             })
             .connect_lazy_with(server);
-        Self { pool, answer: limits.statement + limits.grace, statements: Arc::default() }
+        let lending = Lending::new(pool, limits);
+        Self { lending, answer: limits.statement + limits.grace, statements: Arc::default() }
     }
 
     /// The pool itself, for whoever listens.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        self.lending.pool()
+    }
+
+    /// How they are lent.
+    #[cfg(test)]
+    pub fn lending(&self) -> &Lending {
+        &self.lending
     }
 
     /// How many statements were sent.
@@ -133,16 +116,17 @@ impl Connections {
 
     async fn once(&self, statement: &Statement) -> sqlx::Result<Vec<PgRow>> {
         let query = statement.query().map_err(|error| sqlx::Error::InvalidArgument(error.to_string()))?;
-        let mut lent = Lent { connection: self.pool.acquire().await?, ended: false };
+        let mut lent = self.lending.lend().await?;
         self.statements.fetch_add(1, Ordering::Relaxed);
-        let asked = query.fetch_all(&mut *lent.connection);
+        let asked = query.fetch_all(lent.connection()?);
         let answer = tokio::time::timeout(self.answer, asked)
             .await
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        // An error of the server ends a conversation well, unless it ends the connection with it.
+        // An error of the server ends a conversation, unless it ends the connection with it.
         lent.ended = match &answer {
-            Ok(_) => true,
-            Err(error) => error.as_database_error().is_some() && !faults::is_undone(error),
+            Ok(_) => Ended::Well,
+            Err(error) if error.as_database_error().is_some() && !faults::is_undone(error) => Ended::Refused,
+            Err(_) => Ended::Cut,
         };
         answer
     }

@@ -55,12 +55,18 @@ impl Database {
         let server = server(config.url.expose())?;
         migrations::run(&server).await?;
         let statement = Duration::from_secs(config.statement_secs);
-        let limits =
-            Limits { connections_max: config.connections_max, statement, grace: GRACE, acquire: ACQUIRE };
+        let limits = Limits {
+            connections_max: config.connections_max,
+            listening: 0,
+            statement,
+            grace: GRACE,
+            acquire: ACQUIRE,
+        };
         let connections = Connections::new(server.clone(), limits);
         // After one beat that was not answered there is time for another within the lease.
         let own = Limits {
             connections_max: 3,
+            listening: 1,
             statement: statement.min(term / 3),
             grace: GRACE.min(term / 20),
             acquire: ACQUIRE.min(term / 3),

@@ -18,6 +18,7 @@ pub mod faults;
 pub mod holds;
 pub mod intents;
 pub mod leases;
+pub mod lending;
 pub mod manifests;
 pub mod migrations;
 pub mod news;

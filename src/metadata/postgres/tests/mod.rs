@@ -2,6 +2,7 @@
 
 mod adoption;
 mod holds;
+mod lending;
 mod news;
 mod outages;
 mod plans;
