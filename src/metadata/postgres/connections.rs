@@ -65,7 +65,8 @@ impl Connections {
                 Box::pin(async move { connection.execute(settings).await.map(|_| ()) })
             })
             .connect_lazy_with(server);
-        let lending = Lending::new(pool, limits);
+        let at_once = limits.connections_max.saturating_sub(limits.listening);
+        let lending = Lending::new(pool, at_once, limits.acquire);
         Self { lending, answer: limits.statement + limits.grace, statements: Arc::default() }
     }
 

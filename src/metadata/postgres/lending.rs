@@ -2,11 +2,9 @@
 //! the next who asks: the pool would ask the server for a sign of life whenever one comes back, a round trip and a task
 //! more for each statement. Now and then each goes back to it all the same: the pool knows how old one may become.
 
-use crate::metadata::postgres::connections::Limits;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Error, Postgres, Result};
-use std::ops::DerefMut;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,11 +25,10 @@ pub struct Lending {
 }
 
 impl Lending {
-    /// Lends the connections of a pool, but for those that listen.
-    pub fn new(pool: PgPool, limits: Limits) -> Self {
-        let turns = limits.connections_max.saturating_sub(limits.listening).max(1);
-        let turns = Arc::new(Semaphore::new(turns as usize));
-        Self { pool, turns, kept: Arc::default(), patience: limits.acquire }
+    /// Lends so many connections of a pool at once, at least one; whoever asks waits for it so long.
+    pub fn new(pool: PgPool, at_once: u32, patience: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(at_once.max(1) as usize));
+        Self { pool, turns, kept: Arc::default(), patience }
     }
 
     /// The pool, for whoever listens.
@@ -107,7 +104,7 @@ pub struct Lent {
 impl Lent {
     /// The connection itself.
     pub fn connection(&mut self) -> Result<&mut PgConnection> {
-        self.connection.as_mut().map(DerefMut::deref_mut).ok_or(Error::PoolClosed)
+        self.connection.as_deref_mut().ok_or(Error::PoolClosed)
     }
 
     async fn ping(&mut self) -> Result<()> {
