@@ -3,9 +3,9 @@
 
 use crate::metadata::error::{Error, Result};
 use crate::metadata::postgres::faults;
-use crate::metadata::postgres::lending::{Ended, Lending};
+use crate::metadata::postgres::lending::{Ended, Lending, Times};
 use crate::metadata::postgres::statement::Statement;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use std::io;
 use std::str::FromStr;
@@ -58,7 +58,8 @@ impl Connections {
              SET default_transaction_isolation = 'read committed'"
         );
         let pool = PgPoolOptions::new()
-            .max_connections(limits.connections_max)
+            // A listener that hangs when it is given back takes nobody's place.
+            .max_connections(limits.connections_max + limits.listening)
             .acquire_timeout(limits.acquire)
             .after_connect(move |connection, _| {
                 let settings = AssertSqlSafe(settings.clone());
@@ -66,13 +67,13 @@ impl Connections {
             })
             .connect_lazy_with(server);
         let at_once = limits.connections_max.saturating_sub(limits.listening);
-        let lending = Lending::new(pool, at_once, limits.acquire);
+        let lending = Lending::new(pool, at_once, Times::new(limits.acquire));
         Self { lending, answer: limits.statement + limits.grace, statements: Arc::default() }
     }
 
-    /// The pool itself, for whoever listens.
-    pub fn pool(&self) -> &PgPool {
-        self.lending.pool()
+    /// A connection of its own for the one who listens.
+    pub async fn listener(&self) -> sqlx::Result<PgListener> {
+        self.lending.listener().await
     }
 
     /// How they are lent.
@@ -123,11 +124,11 @@ impl Connections {
         let answer = tokio::time::timeout(self.answer, asked)
             .await
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        // An error of the server ends a conversation, unless it ends the connection with it.
         lent.ended = match &answer {
             Ok(_) => Ended::Well,
-            Err(error) if error.as_database_error().is_some() && !faults::is_undone(error) => Ended::Refused,
-            Err(_) => Ended::Cut,
+            Err(error) if faults::is_broken(error) => Ended::Broken,
+            Err(error) if error.as_database_error().is_some() => Ended::Well,
+            Err(_) => Ended::Open,
         };
         answer
     }

@@ -1,6 +1,7 @@
 //! What the server, or the way to it, has to say instead of an answer: by the SQLSTATE, never by words.
 
 use crate::metadata::error::Error;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::io;
 
 /// What may be tried again at once: the server has undone the statement, because another one was in its way, or because
@@ -28,6 +29,14 @@ pub fn is_undone(error: &sqlx::Error) -> bool {
 /// Whether the connection broke. A statement that changes something may have done so all the same.
 pub fn is_cut(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() != io::ErrorKind::TimedOut)
+}
+
+/// Whether the connection is gone, and others may be with it: it broke, is silent, or the server has ended it.
+pub fn is_broken(error: &sqlx::Error) -> bool {
+    let by_server =
+        |error: &PgDatabaseError| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    matches!(error, sqlx::Error::Io(_)) || database.is_some_and(by_server)
 }
 
 /// In the words of metadata.

@@ -1,81 +1,118 @@
 //! Who speaks to the server next, and through which connection. One whose conversation came to its end stays at hand for
-//! the next who asks: the pool would ask the server for a sign of life whenever one comes back, a round trip and a task
-//! more for each statement. Now and then each goes back to it all the same: the pool knows how old one may become.
+//! the next who asks. The pool only makes connections, and none comes back to it: it would ask the server for a sign of
+//! life then, a round trip and a task more for each statement, and without any limit of time.
+//!
+//! Whoever has a turn and finds nothing at hand can make a connection at once: those at hand and those lent are never more
+//! than there are turns, and what is closed makes room in the pool before its turn ends.
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::{PgConnection, PgListener, PgPool};
 use sqlx::{Connection, Error, Postgres, Result};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A connection that was not used for so long is asked for a sign of life first.
-const FRESH: Duration = Duration::from_secs(5);
-/// So long a connection stays at hand that nobody uses.
-const UNUSED: Duration = Duration::from_mins(1);
-/// So long a connection stays out of the pool at all.
-const OUT: Duration = Duration::from_mins(5);
+/// How long what may take, and stay.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// So long somebody waits for a connection.
+    pub patience: Duration,
+    /// A connection that was not used for so long is asked for a sign of life first.
+    pub fresh: Duration,
+    /// One that was not used for so long is closed, when another one comes back.
+    pub unused: Duration,
+    /// One that is so old is closed when it comes back: a server's process grows with what it was asked.
+    pub old: Duration,
+}
+
+impl Times {
+    /// Those of a server that answers, for who waits so long.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            fresh: Duration::from_secs(5),
+            unused: Duration::from_mins(5),
+            old: Duration::from_mins(30),
+        }
+    }
+}
 
 /// Connections, and turns at them.
 pub struct Lending {
     pool: PgPool,
     turns: Arc<Semaphore>,
     kept: Arc<Kept>,
-    patience: Duration,
+    times: Times,
 }
 
 impl Lending {
-    /// Lends so many connections of a pool at once, at least one; whoever asks waits for it so long.
-    pub fn new(pool: PgPool, at_once: u32, patience: Duration) -> Self {
+    /// Lends so many connections at once, at least one, of a pool that may make so many, and one more for who listens.
+    pub fn new(pool: PgPool, at_once: u32, times: Times) -> Self {
         let turns = Arc::new(Semaphore::new(at_once.max(1) as usize));
-        Self { pool, turns, kept: Arc::default(), patience }
+        Self { pool, turns, kept: Arc::default(), times }
     }
 
-    /// The pool, for whoever listens.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
+    /// A connection of its own for the one who listens.
+    pub async fn listener(&self) -> Result<PgListener> {
+        PgListener::connect_with(&self.pool).await
     }
 
-    /// A connection, as soon as it is this caller's turn. `Error::PoolTimedOut` if that does not come in time.
+    /// A connection, as soon as it is this caller's turn. `Error::PoolTimedOut` if that does not come in time; else why
+    /// none could be made.
     pub async fn lend(&self) -> Result<Lent> {
         let lent = async {
             let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
+            let round = self.kept.state().round;
             let mut turn = Some(turn);
-            while let Some(Idle { connection, out, used }) = self.kept.take() {
-                // From here on it is closed unless it answers, also if nobody waits for that any more.
-                let mut lent = self.lent(connection, out, turn.take());
-                if used.elapsed() <= FRESH || lent.ping().await.is_ok() {
+            while let Some(Idle { connection, made, used }) = self.kept.take() {
+                let mut lent = self.lent(connection, made, round, turn.take());
+                if used.elapsed() <= self.times.fresh || self.lives(&mut lent).await {
                     return Ok(lent);
                 }
+                // There is time for another one.
+                lent.ended = Ended::Broken;
                 turn = lent.turn.take();
             }
-            Ok(self.lent(self.pool.acquire().await?, Instant::now(), turn))
+            Ok(self.lent(self.pool.acquire().await?, Instant::now(), round, turn))
         };
-        tokio::time::timeout(self.patience, lent).await.unwrap_or(Err(Error::PoolTimedOut))
+        tokio::time::timeout(self.times.patience, lent).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
     fn lent(
         &self,
         connection: PoolConnection<Postgres>,
-        out: Instant,
+        made: Instant,
+        round: u64,
         turn: Option<OwnedSemaphorePermit>,
     ) -> Lent {
-        let kept = Arc::clone(&self.kept);
-        Lent { connection: Some(connection), out, ended: Ended::Cut, kept, turn }
+        let (kept, times) = (Arc::clone(&self.kept), self.times);
+        Lent { connection: Some(connection), made, round, ended: Ended::Open, kept, times, turn }
+    }
+
+    async fn lives(&self, lent: &mut Lent) -> bool {
+        let Ok(connection) = lent.connection() else { return false };
+        let asked = tokio::time::timeout(self.times.patience / 4, connection.ping()).await;
+        asked.is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// How many connections there are.
+    #[cfg(test)]
+    pub fn count(&self) -> u32 {
+        self.pool.size()
     }
 
     /// All turns, so that nobody has one.
     #[cfg(test)]
-    pub async fn all(&self) -> OwnedSemaphorePermit {
-        let all = self.turns.available_permits() as u32;
-        Arc::clone(&self.turns).acquire_many_owned(all).await.unwrap()
+    pub async fn all(&self, turns: u32) -> OwnedSemaphorePermit {
+        Arc::clone(&self.turns).acquire_many_owned(turns).await.unwrap()
     }
 
-    /// Closes all connections, and lends none any more.
+    /// Closes all connections, as soon as nobody has one, and lends none any more.
     #[cfg(test)]
-    pub async fn close(&self) {
+    pub async fn close(&self, turns: u32) {
+        let _all = self.all(turns).await;
         self.turns.close();
-        self.kept.lose();
+        self.kept.flush();
         self.pool.close().await;
     }
 }
@@ -83,21 +120,24 @@ impl Lending {
 /// How a conversation came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// With an answer.
+    /// It did not, as far as anybody knows: the connection is of no use to the next one.
+    Open,
+    /// With an answer, or with an error that leaves the connection as it was.
     Well,
-    /// With an error that leaves the connection as it was.
-    Refused,
-    /// It did not: the connection is of no use to the next one.
-    Cut,
+    /// The server, or the way to it, is gone: the other connections may be of no use either.
+    Broken,
 }
 
-/// A connection of somebody who has a turn. It is closed unless its conversation came to an end.
+/// A connection of somebody who has a turn. It is closed unless somebody says that its conversation has ended well.
 pub struct Lent {
     connection: Option<PoolConnection<Postgres>>,
-    out: Instant,
-    /// How the conversation ended; cut until somebody knows better.
+    made: Instant,
+    /// The round of `Kept` in which it was lent.
+    round: u64,
+    /// How the conversation ended.
     pub ended: Ended,
     kept: Arc<Kept>,
+    times: Times,
     turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -106,70 +146,77 @@ impl Lent {
     pub fn connection(&mut self) -> Result<&mut PgConnection> {
         self.connection.as_deref_mut().ok_or(Error::PoolClosed)
     }
-
-    async fn ping(&mut self) -> Result<()> {
-        self.connection()?.ping().await
-    }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        match self.ended {
-            Ended::Well if self.out.elapsed() < OUT => {
-                self.kept.keep(Idle { connection, out: self.out, used: Instant::now() });
-            }
-            // To the pool, which looks at it.
-            Ended::Well | Ended::Refused => {}
-            Ended::Cut => {
-                connection.close_on_drop();
-                // What has cut off one may have cut off all.
-                self.kept.give_back(Duration::ZERO);
-            }
+        let Some(connection) = self.connection.take() else { return };
+        if self.ended == Ended::Broken {
+            self.kept.flush();
+        }
+        if self.ended == Ended::Well && self.made.elapsed() < self.times.old {
+            let idle = Idle { connection, made: self.made, used: Instant::now() };
+            self.kept.keep(idle, self.round, self.times.unused);
+        } else {
+            close(connection);
         }
     }
+}
+
+/// Closes a connection, here and now: no task, no word to the server, which sees that nobody is there any more.
+fn close(connection: PoolConnection<Postgres>) {
+    drop(connection.detach());
 }
 
 /// A connection that nobody uses now.
 struct Idle {
     connection: PoolConnection<Postgres>,
-    /// Since when it is out of the pool.
-    out: Instant,
-    /// When it was used last.
+    made: Instant,
     used: Instant,
 }
 
-/// Connections at hand; the one that was used last is lent first.
+/// Connections at hand.
 #[derive(Default)]
-struct Kept(Mutex<Vec<Idle>>);
+struct Kept(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// How often all were closed. A connection that was lent before that is not kept any more.
+    round: u64,
+    /// The one that was used last is at the end, and lent first.
+    idle: Vec<Idle>,
+}
 
 impl Kept {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Option<Idle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.state().idle.pop()
     }
 
-    fn keep(&self, idle: Idle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
-        self.give_back(UNUSED);
-    }
-
-    /// Gives those back to the pool that were not used for so long.
-    fn give_back(&self, unused: Duration) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = kept.iter().take_while(|idle| idle.used.elapsed() >= unused).count();
-        kept.drain(..old);
-    }
-
-    /// Lets go of all, also where there are no tasks any more which the pool could give them to.
-    fn lose(&self) {
-        for idle in self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            drop(idle.connection.detach());
+    /// Keeps a connection that was lent in that round, and none any longer that was not used for so long.
+    fn keep(&self, idle: Idle, round: u64, unused: Duration) {
+        let mut state = self.state();
+        if state.round != round {
+            return close(idle.connection);
         }
+        state.idle.push(idle);
+        let old = state.idle.iter().take_while(|idle| idle.used.elapsed() >= unused).count();
+        state.idle.drain(..old).for_each(|idle| close(idle.connection));
+    }
+
+    /// Closes all.
+    fn flush(&self) {
+        let mut state = self.state();
+        state.round += 1;
+        state.idle.drain(..).for_each(|idle| close(idle.connection));
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.lose();
+        self.flush();
     }
 }

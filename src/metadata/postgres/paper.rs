@@ -81,7 +81,7 @@ impl Paper {
             let listener = match &mut self.listener {
                 Some(listener) => listener,
                 none => {
-                    let mut listener = PgListener::connect_with(connections.pool()).await?;
+                    let mut listener = connections.listener().await?;
                     listener.listen("holdfast").await?;
                     none.insert(listener)
                 }

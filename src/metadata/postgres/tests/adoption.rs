@@ -189,7 +189,7 @@ async fn a_process_knows_when_others_may_take_it_for_dead() {
         database.holds(id)
     };
     assert!(asked(term * 2).await, "its lease is renewed");
-    database.own.lending().close().await;
+    database.own.lending().close(2).await;
     assert!(!asked(term).await, "it was not renewed");
 }
 

@@ -111,7 +111,7 @@ async fn what_a_newer_program_keeps_is_passed_over() {
 async fn requests_that_wait_do_not_keep_news_waiting() {
     let Some(scratch) = scratch::database().await else { return };
     let (a, b) = (scratch.open(TERM).await, scratch.open(TERM).await);
-    let _all = b.connections.lending().all().await;
+    let _all = b.connections.lending().all(scratch.config().connections_max).await;
     keep(&a, "x").await;
     assert_eq!(next(&b).await, users(["x"]));
     let told = async {

@@ -139,7 +139,7 @@ async fn no_method_walks(scratch: &Scratch, database: &Database) {
     for _ in 0..8 {
         ask_everything(database).await; // often enough for plans without values
     }
-    database.connections.lending().close().await;
+    database.connections.lending().close(4).await;
     assert_eq!(walks(scratch).await, before, "tables, how often they were walked");
 }
 
