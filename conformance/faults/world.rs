@@ -138,6 +138,7 @@ fn settings(
         .env("HOLDFAST_STORAGE_S3_SECRET_ACCESS_KEY", &servers.s3.secret)
         .env("HOLDFAST_STORAGE_S3_PREFIX", prefix)
         .env("HOLDFAST_STORAGE_S3_PART_BYTES", "10737419") // the smallest that it takes
+        .env("HOLDFAST_STORAGE_S3_PART_COPIES_ABOVE_BYTES", "1000000") // all that came in parts
         .env("HOLDFAST_METADATA_POSTGRES_URL", servers.postgres.url(postgres, database))
         .env("HOLDFAST_METADATA_POSTGRES_CONNECTIONS_MAX", "6")
 }

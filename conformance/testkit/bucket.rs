@@ -86,6 +86,7 @@ fn name(request: &Request<Incoming>) -> String {
         "GET" if names("list-type") => "LIST",
         "POST" if names("uploads") => "begin",
         "POST" if names("uploadId") => "complete",
+        "PUT" if names("partNumber") && copies => "copy of a part",
         "PUT" if names("partNumber") => "part",
         "DELETE" if names("uploadId") => "abort",
         "PUT" if copies => "copy",

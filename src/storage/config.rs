@@ -99,6 +99,8 @@ pub struct S3 {
     pub part_bytes: u64,
     /// Memory for parts on their way, of all uploads together, in bytes.
     pub buffer_bytes: u64,
+    /// What is larger, in bytes, the server copies to its place part by part.
+    pub part_copies_above_bytes: u64,
 }
 
 /// `[storage.gcs]`.
@@ -172,6 +174,7 @@ impl Default for S3 {
             sign_parts: true,
             part_bytes,
             buffer_bytes,
+            part_copies_above_bytes: 64 << 20,
         }
     }
 }

@@ -41,7 +41,11 @@ pub async fn open(config: &Config, data: &Path) -> Result<Storage> {
     if !config.s3.bucket.is_empty() {
         let bucket = s3::open(&config.s3, &http(), &retries()).map_err(|why| refuse(&named, why))?;
         let client = s3::client(&config.s3, &http()).map_err(|why| refuse(&named, why))?;
-        return tried(bucket, &named, &client, settings(config.s3.part_bytes, config.s3.buffer_bytes)).await;
+        let settings = Settings {
+            part_copies_above_bytes: config.s3.part_copies_above_bytes,
+            ..settings(config.s3.part_bytes, config.s3.buffer_bytes)
+        };
+        return tried(bucket, &named, &client, settings).await;
     }
     if !config.gcs.bucket.is_empty() {
         return gcs(config, &named).await;

@@ -1,5 +1,6 @@
 //! What a server of objects said when it did not do as it was told, and what that means to us. The library keeps the
-//! status and the code of an answer to itself, but for the text of its errors: that is read here and nowhere else.
+//! status and the code of an answer to itself, but for the text of its errors: that is read here and nowhere else. What we ask
+//! without it is told in the same way.
 
 use crate::storage::error::Error;
 use object_store::Error as Failure;

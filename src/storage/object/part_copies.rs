@@ -4,7 +4,8 @@
 
 use crate::storage::object::answer;
 use async_trait::async_trait;
-use http_body_util::BodyExt;
+use http::header::CONTENT_LENGTH;
+use http_body_util::{BodyExt, Limited};
 use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
 use object_store::path::Path;
 use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
@@ -16,8 +17,10 @@ use std::time::Duration;
 
 const SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
-/// How long a signed request holds: only we have it, and we send it at once.
-const SIGNED: Duration = Duration::from_mins(5);
+/// How long a signed request holds: as far as clocks may differ, as it is sent at once.
+const SIGNED: Duration = Duration::from_mins(15);
+/// An answer is no longer than that.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// What a path is spelled with in a header, beside letters and digits.
 const SPELLED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
@@ -58,14 +61,21 @@ impl PartCopies for S3 {
     async fn copy(&self, part: &Part<'_>) -> Result<String> {
         let answer = self.client.execute(self.request(part).await?).await.map_err(broken)?;
         let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(broken)?.to_bytes();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|source| Error::Generic { store: "S3", source })?.to_bytes();
         let body = String::from_utf8_lossy(&body);
         // It may begin its answer with 200 before it has copied, and say behind that that it has failed.
-        match answer::between(&body, "<ETag>", "</ETag>") {
-            Some(tag) if status.is_success() => Ok(tag.replace("&quot;", "\"").replace("&#34;", "\"")),
+        match answer::between(&body, "<ETag>", "</ETag>").map(tag) {
+            Some(tag) if status.is_success() && tag.len() > 2 => Ok(tag),
             _ => Err(answer::refusal(status, &body)),
         }
     }
+}
+
+/// An ETag between quotes, however they are spelled in XML.
+fn tag(text: &str) -> String {
+    let bare = text.replace("&quot;", "").replace("&#34;", "").replace("&#x22;", "");
+    format!("\"{}\"", bare.trim().trim_matches('"'))
 }
 
 impl S3 {
@@ -81,6 +91,7 @@ impl S3 {
         *request.method_mut() = Method::PUT;
         *request.uri_mut() = url.as_str().parse().map_err(broken)?;
         *request.headers_mut() = options.signed_headers;
+        request.headers_mut().insert(CONTENT_LENGTH, 0.into());
         Ok(request)
     }
 }

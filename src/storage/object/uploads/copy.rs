@@ -8,26 +8,30 @@ use crate::storage::layout;
 use crate::storage::object::bucket::failed;
 use crate::storage::object::part_copies::{Part, PartCopies};
 use crate::storage::object::uploads::checkpoint::Multipart;
+use crate::storage::object::uploads::load;
 use crate::storage::object::uploads::multipart;
 use crate::storage::object::uploads::store::Uploads;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use std::ops::Range;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// So many parts of a copy are under way at once.
 const AT_ONCE: usize = 4;
-/// The same where no byte comes through here.
+/// The same where no byte comes through here; for all uploads together there is a limit in `store.rs`.
 const SERVER_AT_ONCE: usize = 8;
-/// A server copies at least so many bytes in a part, and more of a large object, so that its parts stay few.
+/// A part that a server copies has at least so many bytes, and at most so many: it must be done in a few minutes.
 const SERVER_PART_BYTES: u64 = 32 << 20;
-/// Of so many parts, as long as they have a size between that and this: a request must not take for ever.
+const SERVER_PART_BYTES_MAX: u64 = 128 << 20;
+/// Between them parts are as large as it takes to have so many.
 const SERVER_PARTS: u64 = 64;
-const SERVER_PART_BYTES_MAX: u64 = 1 << 30;
-/// So often a server is asked to copy a part, with pauses that double from the first.
-const TRIES: u32 = 5;
+/// So long after it was first asked a server is asked again to copy a part, with pauses that double up to the longest.
+const ASKED_AGAIN: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Sizes of parts are multiples of this.
 const MIB: u64 = 1 << 20;
 
@@ -41,6 +45,7 @@ enum By<'a> {
 struct Copied<'a> {
     upload: UploadId,
     source: &'a Path,
+    target: &'a Path,
     digest: &'a Digest,
     size: u64,
 }
@@ -48,9 +53,9 @@ struct Copied<'a> {
 /// Copies an object of `size` bytes to the place of its blob, unless one of that size stands there: what is there has
 /// the same bytes, if no other program has torn it.
 ///
-/// A copy in one call is believed when it was seen: servers begin to answer 200 before they have copied, and say behind
-/// that, in a body which the library does not read, that it has failed. As nothing of that size stood there before, what
-/// is of that size after it is the copy.
+/// A copy is believed when it was seen: servers begin to answer 200 before they have copied, and say behind that, in a
+/// body which the library does not read, that it has failed. As nothing of that size stood there before, what is of that
+/// size after it is the copy.
 pub async fn to_its_place(
     uploads: &Uploads,
     upload: UploadId,
@@ -65,26 +70,58 @@ pub async fn to_its_place(
     if standing(uploads, &target).await? == Some(size) {
         return Ok(());
     }
-    let copied = Copied { upload, source: &source, digest, size };
-    if let Some(server) = bucket.part_copies.as_deref().filter(|_| size > uploads.settings.whole_bytes_max) {
-        let part_bytes = server_part_size(size);
-        match by_parts(uploads, &copied, part_bytes, &By::Server(server)).await {
-            Err(Error::Fault { source, .. }) => {
-                tracing::warn!(error = %source, "the server does not copy by parts; it is done in another way");
+    let copied = Copied { upload, source: &source, target: &target, digest, size };
+    if let Some(server) = bucket.part_copies.as_deref()
+        && size > uploads.settings.part_copies_above_bytes
+        && uploads.trust.may_copy_parts()
+    {
+        match by_server(uploads, &copied, server).await {
+            Err(Error::Full) => return Err(Error::Full),
+            Err(error) => {
+                tracing::warn!(%error, %upload, %digest, "no copy by parts of the server; it is done in another way");
             }
-            done => return done,
+            Ok(()) => return Ok(()),
         }
     }
     if size > uploads.settings.copy_bytes_max {
         return by_parts(uploads, &copied, part_size(size, part_bytes), &By::Us).await;
     }
     bucket.objects.copy(&source, &target).await.map_err(|e| failed(from, e).unwrap_or(Error::StagedLost))?;
-    let why = match standing(uploads, &target).await? {
-        Some(there) if there == size => return Ok(()),
-        Some(there) => format!("it was copied, and {there} bytes of {size} are there"),
+    seen(uploads, &copied).await
+}
+
+/// Has the server copy an object part by part. The first copy of a process is read back: servers have been seen that
+/// answer well, and put other bytes there. Whoever has failed for good is not asked again by this process.
+async fn by_server(uploads: &Uploads, copied: &Copied<'_>, server: &dyn PartCopies) -> Result<()> {
+    let done = async {
+        by_parts(uploads, copied, server_part_size(copied.size), &By::Server(server)).await?;
+        seen(uploads, copied).await.inspect_err(|_| uploads.trust.lost())?;
+        if uploads.trust.is_proven() {
+            return Ok(());
+        }
+        let actual = load::digest(&uploads.objects, copied.target, copied.digest.algorithm()).await?;
+        if actual == *copied.digest {
+            uploads.trust.proven();
+            return Ok(());
+        }
+        let why = format!("the server copied parts, and what is there is {actual}");
+        Err(Error::at(copied.target.to_string(), std::io::Error::other(why)))
+    };
+    let done = done.await;
+    if matches!(done, Err(Error::Fault { .. } | Error::StagedLost)) {
+        uploads.trust.lost();
+    }
+    done
+}
+
+/// Looks whether the copy stands there.
+async fn seen(uploads: &Uploads, copied: &Copied<'_>) -> Result<()> {
+    let why = match standing(uploads, copied.target).await? {
+        Some(there) if there == copied.size => return Ok(()),
+        Some(there) => format!("it was copied, and {there} bytes of {} are there", copied.size),
         None => "it was copied, and is not there".to_owned(),
     };
-    Err(Error::Unreachable { what: place, why })
+    Err(Error::Unreachable { what: copied.target.to_string(), why })
 }
 
 /// The size of what stands at a place, in bytes; `None`: nothing.
@@ -99,15 +136,7 @@ async fn standing(uploads: &Uploads, place: &Path) -> Result<Option<u64>> {
 async fn by_parts(uploads: &Uploads, copied: &Copied<'_>, part_bytes: u64, by: &By<'_>) -> Result<()> {
     let (objects, upload) = (&uploads.objects, copied.upload);
     let mut copy = multipart::begin(objects, upload, part_bytes, Some(*copied.digest)).await?;
-    let at_once = match by {
-        By::Server(_) => SERVER_AT_ONCE,
-        By::Us => AT_ONCE,
-    };
-    let one = |(nth, range)| by.part(uploads, copied, &copy, nth, range);
-    let copying: Vec<_> = ranges(copied.size, part_bytes).enumerate().map(one).collect();
-    let parts: Result<Vec<String>> =
-        futures_util::stream::iter(copying).buffered(at_once).try_collect().await;
-    let completed = match parts {
+    let completed = match all_parts(uploads, copied, &copy, by).await {
         Ok(parts) => {
             copy.parts = parts;
             multipart::complete(objects, upload, &copy, vec![], copied.size).await
@@ -115,14 +144,51 @@ async fn by_parts(uploads: &Uploads, copied: &Copied<'_>, part_bytes: u64, by: &
         Err(error) => Err(error),
     };
     let given_up = match &completed {
-        Ok(()) => Ok(()),
-        Err(_) => multipart::abort(objects, upload, &copy).await,
+        Ok(()) => true,
+        // A part of which nobody knows may arrive behind that: then its marker calls for it again.
+        Err(error) => {
+            multipart::abort(objects, upload, &copy).await.is_ok()
+                && !matches!(error, Error::Unreachable { .. })
+        }
     };
-    // Its marker calls for it as long as it may be there.
-    if !matches!(given_up, Err(Error::Unreachable { .. })) {
+    if given_up {
         objects.clear(upload, vec![copy.marker()]).await;
     }
     completed
+}
+
+/// What the bucket calls the parts of a copy, in order. After the first that fails none is begun, and those under way are
+/// waited for: they would arrive behind the end.
+async fn all_parts(
+    uploads: &Uploads,
+    copied: &Copied<'_>,
+    copy: &Multipart,
+    by: &By<'_>,
+) -> Result<Vec<String>> {
+    let at_once = match by {
+        By::Server(_) => SERVER_AT_ONCE,
+        By::Us => AT_ONCE,
+    };
+    let mut ranges = ranges(copied.size, copy.part_bytes).enumerate();
+    let (mut flying, mut parts, mut failed) = (FuturesUnordered::new(), Vec::new(), None);
+    loop {
+        while failed.is_none()
+            && flying.len() < at_once
+            && let Some((nth, range)) = ranges.next()
+        {
+            flying
+                .push(async move { by.part(uploads, copied, copy, nth, range).await.map(|tag| (nth, tag)) });
+        }
+        match flying.next().await {
+            Some(Ok(part)) => parts.push(part),
+            Some(Err(error)) => {
+                failed.get_or_insert(error);
+            }
+            None => break,
+        }
+    }
+    parts.sort_unstable_by_key(|(nth, _)| *nth);
+    failed.map_or_else(|| Ok(parts.into_iter().map(|(_, tag)| tag).collect()), Err)
 }
 
 impl By<'_> {
@@ -136,10 +202,11 @@ impl By<'_> {
         range: Range<u64>,
     ) -> Result<String> {
         let (objects, source) = (&uploads.objects, copied.source);
-        let target = objects.bucket.at(&copy.place(copied.upload))?;
         match self {
             By::Server(server) => {
-                persistently(*server, &Part { target: &target, id: &copy.id, nth, source, range }).await
+                let lost = |e| Error::at("turns at copies", std::io::Error::other(e));
+                let _turn = uploads.copying.acquire().await.map_err(lost)?;
+                persistently(*server, &Part { target: copied.target, id: &copy.id, nth, source, range }).await
             }
             By::Us => {
                 let _room = uploads.large.take(range.end - range.start).await?;
@@ -153,15 +220,15 @@ impl By<'_> {
 
 /// Has a part copied, and asks again where that may help.
 async fn persistently(server: &dyn PartCopies, part: &Part<'_>) -> Result<String> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
         match server.copy(part).await.map_err(|e| multipart::refused(part.source.as_ref(), e)) {
-            Err(Error::Unreachable { .. }) => tokio::time::sleep(jittered(pause)).await,
+            Err(Error::Unreachable { .. }) if begun.elapsed() < ASKED_AGAIN => {}
             done => return done,
         }
-        pause *= 2;
+        tokio::time::sleep(jittered(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    server.copy(part).await.map_err(|e| multipart::refused(part.source.as_ref(), e))
 }
 
 /// Between a half and all of a pause, so that not all who were refused come back at once.
@@ -218,10 +285,8 @@ mod tests {
             let part_bytes = server_part_size(size);
             assert!((SERVER_PART_BYTES..=5 << 30).contains(&part_bytes), "{size}: {part_bytes}");
             let parts = size.div_ceil(part_bytes);
-            assert!(
-                parts <= SERVER_PARTS.max(size >> 30) && parts <= multipart::PARTS_MAX,
-                "{size}: {part_bytes}"
-            );
+            assert!(parts <= SERVER_PARTS || part_bytes >= SERVER_PART_BYTES_MAX, "{size}: {part_bytes}");
+            assert!(parts <= multipart::PARTS_MAX, "{size}: {part_bytes}");
         }
     }
 

@@ -17,6 +17,24 @@ use std::sync::Mutex;
 /// A multipart upload that is open: its path, and its parts with their tags.
 type Open = (Path, BTreeMap<usize, (String, Bytes)>);
 
+/// How a server copies parts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// As it should.
+    #[default]
+    Right,
+    /// It does not know how to.
+    Unable,
+    /// It fails each time.
+    Broken,
+    /// It tells another tag than it keeps.
+    Mistold,
+    /// A byte of each is another one.
+    Spoilt,
+    /// Each has a byte less.
+    Short,
+}
+
 /// The bucket.
 #[derive(Debug, Default)]
 pub struct Fake {
@@ -30,8 +48,7 @@ pub struct Fake {
     copy_secs: std::sync::atomic::AtomicU64,
     /// Copies are answered, and not made.
     lies: std::sync::atomic::AtomicBool,
-    /// It does not know how to copy parts.
-    unable: std::sync::atomic::AtomicBool,
+    copies: Mutex<Copies>,
     next: std::sync::atomic::AtomicU64,
 }
 
@@ -56,9 +73,9 @@ impl Fake {
         self.lies.store(lies, std::sync::atomic::Ordering::SeqCst);
     }
 
-    /// It does not know how to copy parts, from now on.
-    pub fn unable(&self) {
-        self.unable.store(true, std::sync::atomic::Ordering::SeqCst);
+    /// How it copies parts from now on.
+    pub fn copies(&self, copies: Copies) {
+        *self.copies.lock().unwrap() = copies;
     }
 
     /// How long a copy takes from now on, in seconds.
@@ -209,10 +226,21 @@ impl MultipartStore for Fake {
 impl PartCopies for Fake {
     async fn copy(&self, part: &Part<'_>) -> Result<String> {
         self.asked("PARTCOPY", part.target)?;
-        if self.unable.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(generic("status code: 501 Not Implemented: <Code>NotImplemented</Code>"));
+        let copies = *self.copies.lock().unwrap();
+        match copies {
+            Copies::Unable => {
+                return Err(generic("status code: 501 Not Implemented: <Code>NotImplemented</Code>"));
+            }
+            Copies::Broken => return Err(generic("status code: 500 Internal Server Error: ")),
+            _ => {}
         }
-        let bytes = self.objects.get_range(part.source, part.range.clone()).await?;
-        Ok(self.put_part(part.target, &part.id.to_owned(), part.nth, bytes.into()).await?.content_id)
+        let mut bytes = self.objects.get_range(part.source, part.range.clone()).await?.to_vec();
+        match copies {
+            Copies::Spoilt => bytes[7] ^= 1,
+            Copies::Short => drop(bytes.pop()),
+            _ => {}
+        }
+        let put = self.put_part(part.target, &part.id.to_owned(), part.nth, bytes.into()).await?;
+        Ok(if copies == Copies::Mistold { "another".into() } else { put.content_id })
     }
 }

@@ -1,12 +1,18 @@
-//! Reads what stands of an upload: its checkpoint, and bytes that are in no part yet.
+//! Reads what stands of an upload: its checkpoint, bytes that are in no part yet, and all of it where its digest is not
+//! known otherwise.
 
+use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::hasher::Hasher;
 use crate::oci::upload::{Checkpoint, UploadId};
 use crate::storage::error::{Error, Result};
+use crate::storage::object::bucket::failed;
 use crate::storage::object::uploads::checkpoint::{Piece, State, head_bytes};
-use crate::storage::object::uploads::hashing::hashed;
+use crate::storage::object::uploads::hashing::{Hashing, hashed};
 use crate::storage::object::uploads::objects::Objects;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 /// So many pieces are read at once.
 const AT_ONCE: usize = 8;
@@ -54,4 +60,15 @@ pub async fn cut(objects: &Objects, upload: UploadId, state: &mut State, offset:
     let names = state.pieces.drain(..).map(|piece| piece.name);
     state.spent.extend(names);
     Ok(kept)
+}
+
+/// The digest of an object, which is read for that.
+pub async fn digest(objects: &Objects, at: &Path, algorithm: Algorithm) -> Result<Digest> {
+    let lost = |e| failed(at.as_ref(), e).unwrap_or(Error::StagedLost);
+    let mut bytes = objects.bucket.objects.get(at).await.map_err(lost)?.into_stream();
+    let mut hashing = Hashing::new(Hasher::new(algorithm));
+    while let Some(chunk) = bytes.try_next().await.map_err(lost)? {
+        hashing.take(vec![chunk]).await?;
+    }
+    Ok(hashing.settle().await?.finish())
 }

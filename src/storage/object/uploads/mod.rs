@@ -23,4 +23,5 @@ pub mod store;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 pub mod writer;

@@ -89,7 +89,9 @@ pub async fn complete(
             }
             Ok(())
         }
-        _ => Err(error),
+        Ok(_) => Err(error),
+        // Whether it stands there is not known; that it does not is.
+        Err(unseen) => Err(failed(path.as_ref(), unseen).unwrap_or(error)),
     }
 }
 

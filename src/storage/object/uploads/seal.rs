@@ -1,18 +1,17 @@
 //! Staged bytes find their place under their digest. Whatever shows there was hashed first: a small blob is put from
 //! memory, a large one becomes an object of the upload, or of its own place if that was known, and is then copied.
 
-use crate::oci::digest::{Algorithm, Digest};
+use crate::oci::digest::Digest;
 use crate::oci::hasher::Hasher;
 use crate::storage::blobs::{Sealed, Staging};
 use crate::storage::error::{Error, Result};
 use crate::storage::layout;
 use crate::storage::object::bucket::failed;
 use crate::storage::object::uploads::checkpoint::{Multipart, State};
-use crate::storage::object::uploads::hashing::{Hashing, hashed};
+use crate::storage::object::uploads::hashing::hashed;
 use crate::storage::object::uploads::store::Uploads;
 use crate::storage::object::uploads::{copy, load, multipart};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use object_store::{ObjectStoreExt, PutPayload};
 
 /// Puts what was staged under `digest`, if it is that.
@@ -96,7 +95,7 @@ async fn large(
     if !said {
         // The multipart upload is no more, and the marker would call for it.
         objects.clear(upload, vec![multipart.marker()]).await;
-        let actual = read_back(uploads, &from, digest.algorithm()).await?;
+        let actual = load::digest(objects, &objects.bucket.at(&from)?, digest.algorithm()).await?;
         if actual != *digest {
             return Ok(Sealed::Mismatch { actual });
         }
@@ -111,16 +110,4 @@ async fn last(uploads: &Uploads, staging: Staging, state: &mut State) -> Result<
         return load::pieces(&uploads.objects, staging.upload, &state.pieces).await;
     }
     load::cut(&uploads.objects, staging.upload, state, staging.offset).await
-}
-
-/// The hash of an object.
-async fn read_back(uploads: &Uploads, path: &str, algorithm: Algorithm) -> Result<Digest> {
-    let lost = |e| failed(path, e).unwrap_or(Error::StagedLost);
-    let at = uploads.objects.bucket.at(path)?;
-    let mut bytes = uploads.objects.bucket.objects.get(&at).await.map_err(lost)?.into_stream();
-    let mut hashing = Hashing::new(Hasher::new(algorithm));
-    while let Some(chunk) = bytes.try_next().await.map_err(lost)? {
-        hashing.take(vec![chunk]).await?;
-    }
-    Ok(hashing.settle().await?.finish())
 }

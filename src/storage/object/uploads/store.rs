@@ -3,7 +3,12 @@
 use crate::storage::object::bucket::Bucket;
 use crate::storage::object::uploads::memory::Pool;
 use crate::storage::object::uploads::objects::Objects;
+use crate::storage::object::uploads::trust::Trust;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// So many parts the bucket copies at once, for all uploads of a process.
+const COPYING: usize = 24;
 
 /// How uploads use the bucket and the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +20,7 @@ pub struct Settings {
     /// So many bytes the bucket copies in one call, at most. S3: 5 GiB. 0 where a copy may go on behind its answer.
     pub copy_bytes_max: u64,
     /// What is larger than so many bytes the bucket copies part by part, if it knows how.
-    pub whole_bytes_max: u64,
+    pub part_copies_above_bytes: u64,
 }
 
 impl Default for Settings {
@@ -24,7 +29,7 @@ impl Default for Settings {
             part_bytes: 12 << 20,
             buffer_bytes: 64 << 20,
             copy_bytes_max: 5 << 30,
-            whole_bytes_max: 64 << 20,
+            part_copies_above_bytes: 64 << 20,
         }
     }
 }
@@ -39,6 +44,10 @@ pub struct Uploads {
     pub small: Arc<Pool>,
     /// Memory for whole parts. Whoever waits here holds at most a little of the other: so nobody waits in a circle.
     pub large: Arc<Pool>,
+    /// Turns at parts that the bucket copies.
+    pub copying: Semaphore,
+    /// Whether the bucket's copies of parts can be trusted.
+    pub trust: Trust,
 }
 
 impl Uploads {
@@ -52,6 +61,8 @@ impl Uploads {
             objects: Arc::new(Objects::new(bucket, eighth)),
             small: Pool::new(eighth.max(1 << 20)),
             large: Pool::new(large),
+            copying: Semaphore::new(COPYING),
+            trust: Trust::default(),
         }
     }
 }

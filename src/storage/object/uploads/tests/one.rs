@@ -97,51 +97,6 @@ async fn copies_that_are_too_large_for_one_call_go_by_parts() {
 }
 
 #[tokio::test]
-async fn a_server_copies_large_blobs_part_by_part_if_it_can() {
-    for (able, copy_bytes_max) in [(true, 5 << 30), (true, 7 * MIB), (false, 5 << 30), (false, 7 * MIB)] {
-        let fake = Arc::new(Fake::default());
-        let here = process(&fake, Settings { whole_bytes_max: 6 * MIB, copy_bytes_max, ..settings() });
-        if !able {
-            fake.unable();
-        }
-        let (upload, whole) = (UploadId::random(), bytes(4, 38_000_001));
-        let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
-        fake.requests();
-        here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
-        let asked = fake.requests();
-        let count = |kind: &str| asked.iter().filter(|request| request.starts_with(kind)).count();
-        let counted = (count("PARTCOPY "), count("COPY "), count("GET "));
-        let expected = match (able, copy_bytes_max > 7 * MIB) {
-            (true, _) => (2, 0, 0),
-            (false, true) => (1, 1, 0),
-            (false, false) => (1, 0, 8),
-        };
-        assert_eq!(counted, expected, "{able} {copy_bytes_max}");
-        assert!(read(&here, &sha256(&whole), 0, u64::MAX).await.unwrap().1 == whole);
-        assert_eq!(left(&fake).await, (vec![], 0));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_copy_parts_now_costs_nobody_a_byte() {
-    let fake = Arc::new(Fake::default());
-    let here = process(&fake, Settings { whole_bytes_max: 6 * MIB, ..settings() });
-    let (upload, whole) = (UploadId::random(), bytes(15, 11_000_000));
-    let staged = here.stage(at(upload, 0), body(&whole, 65_536, false)).await.unwrap();
-    for trouble in ["PARTCOPY", "CREATE", "COMPLETE"] {
-        fake.fail(Some(trouble));
-        let sealed = here.seal(after(upload, &staged), &sha256(&whole)).await;
-        assert!(matches!(sealed, Err(Error::Unreachable { .. })), "{trouble}: {sealed:?}");
-    }
-    fake.fail(None);
-    here.seal(after(upload, &staged), &sha256(&whole)).await.unwrap();
-    assert!(read(&here, &sha256(&whole), 0, u64::MAX).await.unwrap().1 == whole);
-    let parts_copied = fake.requests().iter().filter(|request| request.starts_with("PARTCOPY")).count();
-    assert!(parts_copied > 5, "{parts_copied}: it was asked again");
-    assert_eq!(left(&fake).await, (vec![], 0));
-}
-
-#[tokio::test]
 async fn too_many_parts_are_refused_when_they_come() {
     let fake = Arc::new(Fake::default());
     let here = process(&fake, Settings { part_bytes: 100, buffer_bytes: 8 * MIB, ..settings() });
