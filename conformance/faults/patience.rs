@@ -1,6 +1,6 @@
-//! Clients with docker's patience: each request is tried five times, by a replica that is picked at random, with growing
-//! pauses. What a retry covers they do not notice; anything else is an error that is told. It must not know what happens
-//! to the replicas.
+//! Clients with docker's patience behind a plain load balancer: each request is tried five times, with growing pauses, by a
+//! replica that is picked at random; where no connection comes about, the balancer goes on to the next. What a retry covers
+//! they do not notice; anything else is an error that is told. It must not know what happens to the replicas.
 
 use crate::testkit::answer::Answer;
 use crate::testkit::chance::Chance;
@@ -9,7 +9,7 @@ use crate::testkit::image::{Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, descr
 use crate::testkit::push::{closing, get_manifest, put_manifest};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -44,8 +44,11 @@ impl Replicas {
     }
 
     fn any(&self, chance: &mut Chance) -> Client {
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        Client::at(addresses[chance.below(addresses.len())])
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let picked = chance.below(addresses.len());
+        addresses.rotate_left(picked);
+        let reached = addresses.iter().find(|address| TcpStream::connect(address).is_ok());
+        Client::at(*reached.unwrap_or(&addresses[0]))
     }
 }
 
