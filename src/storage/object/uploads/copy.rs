@@ -84,34 +84,45 @@ pub async fn to_its_place(
         }
     }
     if size > uploads.settings.copy_bytes_max {
-        return by_parts(uploads, &copied, part_size(size, part_bytes), &By::Us).await;
+        let part_bytes = part_size(size, part_bytes);
+        return by_parts(uploads, &copied, Some(*digest), part_bytes, &By::Us).await.map(drop);
     }
     bucket.objects.copy(&source, &target).await.map_err(|e| failed(from, e).unwrap_or(Error::StagedLost))?;
     seen(uploads, &copied).await
 }
 
-/// Has the server copy an object part by part. The first copy of a process is read back: servers have been seen that
-/// answer well, and put other bytes there. Whoever has failed for good is not asked again by this process.
+/// Has the server copy an object part by part. Whoever has failed for good is not asked again by this process.
 async fn by_server(uploads: &Uploads, copied: &Copied<'_>, server: &dyn PartCopies) -> Result<()> {
+    let by = By::Server(server);
     let done = async {
-        by_parts(uploads, copied, server_part_size(copied.size), &By::Server(server)).await?;
-        seen(uploads, copied).await.inspect_err(|_| uploads.trust.lost())?;
-        if uploads.trust.is_proven() {
-            return Ok(());
+        if !uploads.trust.is_proven() {
+            prove(uploads, copied, &by).await?;
         }
-        let actual = load::digest(&uploads.objects, copied.target, copied.digest.algorithm()).await?;
-        if actual == *copied.digest {
-            uploads.trust.proven();
-            return Ok(());
-        }
-        let why = format!("the server copied parts, and what is there is {actual}");
-        Err(Error::at(copied.target.to_string(), std::io::Error::other(why)))
+        by_parts(uploads, copied, Some(*copied.digest), server_part_size(copied.size), &by).await?;
+        seen(uploads, copied).await.inspect_err(|_| uploads.trust.lost())
     };
     let done = done.await;
     if matches!(done, Err(Error::Fault { .. } | Error::StagedLost)) {
         uploads.trust.lost();
     }
     done
+}
+
+/// Reads back what the server has copied to a place of the upload's own: servers have been seen that answer well, and put
+/// other bytes there. At the place of the blob it would be believed by whoever comes next, if we died before we looked.
+async fn prove(uploads: &Uploads, copied: &Copied<'_>, by: &By<'_>) -> Result<()> {
+    let objects = &uploads.objects;
+    let trial = by_parts(uploads, copied, None, server_part_size(copied.size), by).await?;
+    let at = objects.bucket.at(&trial.place(copied.upload))?;
+    let actual = load::digest(objects, &at, copied.digest.algorithm()).await;
+    objects.clear(copied.upload, vec![trial.data()]).await;
+    let actual = actual?;
+    if actual != *copied.digest {
+        let why = format!("the server copied parts, and what is there is {actual}");
+        return Err(Error::at(copied.target.to_string(), std::io::Error::other(why)));
+    }
+    uploads.trust.proven();
+    Ok(())
 }
 
 /// Looks whether the copy stands there.
@@ -132,10 +143,16 @@ async fn standing(uploads: &Uploads, place: &Path) -> Result<Option<u64>> {
     }
 }
 
-/// Copies an object part by part.
-async fn by_parts(uploads: &Uploads, copied: &Copied<'_>, part_bytes: u64, by: &By<'_>) -> Result<()> {
+/// Copies an object part by part, to the place of the blob if `known` says which, else to one of the upload's own.
+async fn by_parts(
+    uploads: &Uploads,
+    copied: &Copied<'_>,
+    known: Option<Digest>,
+    part_bytes: u64,
+    by: &By<'_>,
+) -> Result<Multipart> {
     let (objects, upload) = (&uploads.objects, copied.upload);
-    let mut copy = multipart::begin(objects, upload, part_bytes, Some(*copied.digest)).await?;
+    let mut copy = multipart::begin(objects, upload, part_bytes, known).await?;
     let completed = match all_parts(uploads, copied, &copy, by).await {
         Ok(parts) => {
             copy.parts = parts;
@@ -154,7 +171,7 @@ async fn by_parts(uploads: &Uploads, copied: &Copied<'_>, part_bytes: u64, by: &
     if given_up {
         objects.clear(upload, vec![copy.marker()]).await;
     }
-    completed
+    completed.map(|()| copy)
 }
 
 /// What the bucket calls the parts of a copy, in order. After the first that fails none is begun, and those under way are
@@ -202,11 +219,12 @@ impl By<'_> {
         range: Range<u64>,
     ) -> Result<String> {
         let (objects, source) = (&uploads.objects, copied.source);
+        let target = objects.bucket.at(&copy.place(copied.upload))?;
         match self {
             By::Server(server) => {
                 let lost = |e| Error::at("turns at copies", std::io::Error::other(e));
                 let _turn = uploads.copying.acquire().await.map_err(lost)?;
-                persistently(*server, &Part { target: copied.target, id: &copy.id, nth, source, range }).await
+                persistently(*server, &Part { target: &target, id: &copy.id, nth, source, range }).await
             }
             By::Us => {
                 let _room = uploads.large.take(range.end - range.start).await?;
